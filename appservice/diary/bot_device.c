@@ -171,7 +171,7 @@ static void note_leaver(struct bot_device *d, const char *room_id, const char *u
     json_object_set_new(of_room, user_id, json_integer((json_int_t)clock_mono_ms()));
 }
 
-/* Whether somebody of the room has left since it was asked who is there: they may be back, and are asked for again. */
+/* Whether somebody of the room has left since it was asked who is there. */
 static bool has_moved(const struct bot_device *d, const char *room_id, const struct room_lock *lock)
 {
     const json_t *of_room = json_get_object(d->leavers, room_id), *user;
@@ -435,14 +435,6 @@ void bot_device_stop(struct bot_device *d)
 
 /* --- Encrypting --- */
 
-void room_lock_finish(struct room_lock *lock)
-{
-    json_decref(lock->settings);
-    json_decref(lock->people);
-    json_decref(lock->invited);
-    *lock = (struct room_lock){0};
-}
-
 /* Events that are encrypted together. */
 struct run {
     struct bot_device *d;
@@ -534,12 +526,57 @@ static bool ask_invited(const struct run *run)
     return good;
 }
 
+/* Who is in the room of the i-th now, unless it was asked for one before it. */
+static bool look_again(const struct run *run, size_t i)
+{
+    const struct bot_device *d = run->d;
+    const struct sealing *s = run->all[i];
+    struct room_lock now;
+    struct text path = TEXT_INIT;
+    json_t *state = NULL;
+    int64_t asked_ms = clock_mono_ms();
+    for (size_t k = 0; k < i; ++k)
+        if (strcmp(run->all[k]->room_id, s->room_id) == 0) {
+            const struct room_lock *known = run->all[k]->lock;
+            now = (struct room_lock){json_incref(known->settings), json_incref(known->people),
+                                     json_incref(known->invited), known->asked_ms};
+            room_lock_finish(s->lock);
+            *s->lock = now;
+            return true;
+        }
+    text_adds(&path, "/rooms/");
+    fetch_escape(&path, s->room_id);
+    text_adds(&path, "/state");
+    bool good =
+        matrix_call(d->client, "GET", path.data, NULL, &state) == MATRIX_DONE && room_lock_of(state, asked_ms, &now);
+    if (good) {
+        room_lock_finish(s->lock);
+        *s->lock = now;
+    }
+    json_decref(state);
+    text_finish(&path);
+    return good;
+}
+
+/* What /sync tells is as new as what is known of who is in the rooms, or newer. */
+static bool catch_up(const struct run *run)
+{
+    bool good = true, moved = true;
+    for (int turn = 0; turn < TURNS_MAX && good && moved; ++turn) {
+        moved = false;
+        good = sync_now(run->d) == MATRIX_DONE;
+        for (size_t i = 0; good && i < run->n; ++i)
+            if (has_moved(run->d, run->all[i]->room_id, run->all[i]->lock)) {
+                moved = true;
+                good = look_again(run, i);
+            }
+    }
+    return good && !moved;
+}
+
 static bool encrypt_all(struct run *run)
 {
-    bool good = begin(run->d) && sync_now(run->d) == MATRIX_DONE;
-    for (size_t i = 0; good && i < run->n; ++i)
-        run->done[i] = has_moved(run->d, run->all[i]->room_id, run->all[i]->lock) ? CRYPTO_FAILED : CRYPTO_ASK;
-    good = good && ask_invited(run);
+    bool good = begin(run->d) && catch_up(run) && ask_invited(run);
     for (int turn = 0; turn < TURNS_MAX && good && waits(run, run->n, NULL); ++turn) {
         bool kept = encrypt_some(run, 0, run->n);
         for (size_t i = 0; !kept && i < run->n; ++i) /* a room whose rows cannot be read keeps nobody from the others */

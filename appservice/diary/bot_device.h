@@ -18,9 +18,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "appservice/diary/matrix_client.h"
+#include "appservice/diary/room_lock.h"
 #include "appservice/diary/settings.h"
 
 struct bot_device;
@@ -32,22 +32,13 @@ struct bot_device *bot_device_start(const struct diary_settings *settings, const
                                     struct text *problem);
 void bot_device_stop(struct bot_device *device); /* blocks (network); NULL is accepted */
 
-/* How a room is locked, and whose: as its state said at a time. */
-struct room_lock {
-    json_t *settings; /* the content of its m.room.encryption */
-    json_t *people;   /* an array of ids: joined and invited, the bot, too */
-    json_t *invited;  /* of them: nobody tells when their devices change */
-    int64_t asked_ms; /* clock_mono_ms: since when at least */
-};
-void room_lock_finish(struct room_lock *lock);
-
 /* An event that is to be encrypted, and what became of it. */
 struct sealing {
     const char *room_id, *type;
-    const struct room_lock *lock;
+    struct room_lock *lock; /* asked for again if somebody has left since */
     const json_t *content;
     json_t *encrypted; /* the content of m.room.encrypted, the caller's, when DONE: its keys are with all who read it */
-    enum matrix_answer answer; /* anything else: nothing was sent of it. NOT_NOW, too: somebody left since asked_ms */
+    enum matrix_answer answer; /* anything else: nothing was sent of it */
 };
 
 /* All of them, those of a room in their order: what is to be asked for them is asked together, and all of it is one

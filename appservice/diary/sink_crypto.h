@@ -17,11 +17,6 @@ bool sink_crypto_start(struct sink_crypto *crypto, const struct diary_settings *
                        const struct matrix_client *client, struct text *problem);
 void sink_crypto_stop(struct sink_crypto *crypto); /* blocks (network) */
 
-/* state: the events of the room's state as it is now. */
-const json_t *sink_encryption(const json_t *state); /* the content of its m.room.encryption; NULL: it is in clear */
-/* asked_ms: clock_mono_ms, since when the state is known at least. false: it is in clear. The caller ends it. */
-bool sink_lock_of(const json_t *state, int64_t asked_ms, struct room_lock *lock);
-
 /* Encrypts them, as bot_device_encrypt does; says in the log what it never can. Blocks (network). */
 void sink_encrypt(const struct sink_crypto *crypto, struct sealing *const *all, size_t n);
 

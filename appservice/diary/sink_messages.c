@@ -141,7 +141,7 @@ static void say_soon(struct telling *t, const struct saying *s, const char *give
     size_t n;
     outbox_make_room(t->m->outbox);
     if (note_message(t, s) && items_of(t, s->room_id, s->root, given_name, &items, &n)) {
-        bool locked = sink_lock_of(t->m->room_state, t->m->room_state_ms, &lock);
+        bool locked = room_lock_of(t->m->room_state, t->m->room_state_ms, &lock);
         outbox_add(t->m->outbox, t->waits, &(struct outbox_message){s->room_id, s->root, locked ? &lock : NULL},
                    message_of(t->m, items, n));
     } else {

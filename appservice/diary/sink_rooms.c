@@ -67,7 +67,7 @@ enum matrix_answer sink_secure(struct sink_matrix *m, const char *room_id)
 {
     enum matrix_answer answer = know_state(m, room_id);
     if (answer != MATRIX_DONE || m->settings->encryption != ENCRYPTION_REQUIRE ||
-        sink_encryption(m->room_state) != NULL || !state_room_is(m->state, room_id))
+        room_encryption(m->room_state) != NULL || !state_room_is(m->state, room_id))
         return answer;
     answer = sink_room_call(m, "PUT", room_id, "/state/m.room.encryption/",
                             json_pack("{s:s}", "algorithm", "m.megolm.v1.aes-sha2"), NULL);

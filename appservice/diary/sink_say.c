@@ -34,7 +34,7 @@ static bool keep_sent(struct sink_matrix *m, const struct saying *s, const char 
 static enum matrix_answer make_ready(struct sink_matrix *m, const char *room_id, const char **type, json_t **content)
 {
     struct room_lock lock;
-    if (!sink_lock_of(m->room_state, m->room_state_ms, &lock))
+    if (!room_lock_of(m->room_state, m->room_state_ms, &lock))
         return MATRIX_DONE;
     struct sealing one = {.room_id = room_id, .type = *type, .lock = &lock, .content = *content};
     sink_encrypt(&m->crypto, &(struct sealing *){&one}, 1);
