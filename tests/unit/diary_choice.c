@@ -103,7 +103,7 @@ static bool is_owed(struct told *t)
     struct owed_person *people = state_owed_people(t->w->state, &n);
     state_owed_people_free(people, n);
     state_begin(t->w->state);
-    state_owed_drop(t->w->state, "csv", "m");
+    state_owed_drop(t->w->state, "csv", "m", CHILD_ID);
     assert_true(state_commit(t->w->state));
     return n == 1;
 }
