@@ -545,7 +545,7 @@ static bool look_again(const struct run *run, size_t i)
             return true;
         }
     text_adds(&path, "/rooms/");
-    fetch_escape(&path, s->room_id);
+    text_add_percent(&path, s->room_id);
     text_adds(&path, "/state");
     bool good =
         matrix_call(d->client, "GET", path.data, NULL, &state) == MATRIX_DONE && room_lock_of(state, asked_ms, &now);
