@@ -16,7 +16,7 @@ static bool show(struct request *r, const char *no)
     bool own = caller_is_person(r, true) && applications_get(r->db, api_number(no), &row);
     if (!own)
         return r->error.code == ERROR_NONE && refuse(r, ERROR_NOT_FOUND, NULL);
-    if (row.user != r->identity.user) {
+    if (!application_is_own(r->db, &row, r->identity.user)) {
         application_finish(&row);
         return refuse(r, ERROR_NOT_FOUND, NULL);
     }

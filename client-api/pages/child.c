@@ -126,28 +126,22 @@ static bool post_correct(struct request *r)
     return done ? page_go(r, CORRECTED_PAGES[c.outcome]) : show_child(r, &actor, child);
 }
 
-/* --- No guardian any more --- */
+/* --- What is decided for good, with the password --- */
 
-static bool show_withdraw(struct request *r, user_no child)
-{
-    json_t *record = own_child_json(r, child), *name = signup_json_name(r->db, child);
-    bool done = html_child_withdraw(r, &(struct child_withdraw_view){.id = json_get_string(record, "user_id"),
-                                                                     .name = json_string_value(name),
-                                                                     .user_id = r->identity.user_id,
-                                                                     .password = has_password(r),
-                                                                     .factor = page_wants_factor(r)});
-    json_decref(name);
-    json_decref(record);
-    return done;
-}
+/* A page that says what follows, and the form for it. */
+struct decision {
+    const char *action;               /* where the form posts to */
+    enum word heading, says[4], send; /* says: what follows */
+    enum word note; /* what the school may be asked for instead, by a correction that says so; WORD_NONE: nothing */
+    const char *done;
+};
 
-static bool get_withdraw(struct request *r)
-{
-    struct actor actor;
-    user_no child = child_shown(r, r->params[0], &actor);
-    return child != 0 && show_withdraw(r, child);
-}
+/* Whether the guardian may do it (NULL: whoever is one), and doing it. Handlers name them, so that it shows what a
+ * route comes by. */
+typedef bool decision_may(struct request *r, const struct actor *actor, user_no child, struct error *e);
+typedef bool decision_act(struct request *r, const char *child);
 
+/* No guardian any more (D7). */
 static bool act_withdraw(struct api_act *act, void *user_id)
 {
     struct changing_records *c = &act->records;
@@ -155,58 +149,105 @@ static bool act_withdraw(struct api_act *act, void *user_id)
     return child != 0 && guardian_withdraw(c, child);
 }
 
-static bool post_withdraw(struct request *r)
+static bool withdraw(struct request *r, const char *child)
 {
-    struct actor actor;
-    const char *user_id;
-    user_no child = body_string(r, "child", &user_id) ? child_shown(r, user_id, &actor) : 0;
-    if (child == 0)
-        return false;
-    if (!page_password_proven(r) || !api_write(r, act_withdraw, (void *)user_id))
-        return show_withdraw(r, child);
-    return page_go(r, "/parta/account?done=child_withdrawn");
+    return api_write(r, act_withdraw, (void *)child);
 }
 
-/* --- Erasure --- */
+static const struct decision WITHDRAWING = {
+    .action = "/parta/child-withdraw",
+    .heading = WORD_CHILD_WITHDRAW,
+    .says = {WORD_CHILD_WITHDRAW_SEES, WORD_CHILD_WITHDRAW_ROOMS, WORD_CHILD_WITHDRAW_RESTRICTED,
+             WORD_CHILD_WITHDRAW_BACK},
+    .send = WORD_CHILD_WITHDRAW_SEND,
+    .done = "/parta/account?done=child_withdrawn",
+};
 
-/* Where it is not the guardian's to do (a roster keeps the record: I4), the school is asked. */
-static bool show_erase(struct request *r, const struct actor *actor, user_no child)
+/* Erasure (G4). Whom a roster keeps the next one brings back, as a new person, until the school
+ * takes them out of it. */
+static bool may_erase(struct request *r, const struct actor *actor, user_no child, struct error *e)
 {
-    struct error why = {0};
-    bool may = erasure_may(r->db, rooms_settings(r->server->rooms)->school_mode, actor, child, &why);
+    return erasure_may(r->db, rooms_settings(r->server->rooms)->school_mode, actor, child, e);
+}
+
+static const struct decision ERASING = {
+    .action = "/parta/child-erase",
+    .heading = WORD_CHILD_ERASE,
+    .says = {WORD_CHILD_ERASE_WHAT},
+    .send = WORD_CHILD_ERASE_SEND,
+    .note = WORD_CHILD_ERASE_NOTE,
+    .done = "/parta/account?done=child_erased",
+};
+
+static bool show_decision(struct request *r, const struct decision *d, decision_may *may, const struct actor *actor,
+                          user_no child)
+{
+    struct error ignored = {0};
+    struct child_decision_says says[sizeof d->says / sizeof *d->says];
+    size_t n = 0;
+    bool allowed = may == NULL || may(r, actor, child, &ignored);
+    while (n < sizeof says / sizeof *says && d->says[n] != WORD_NONE) {
+        says[n].what = d->says[n];
+        ++n;
+    }
     json_t *record = own_child_json(r, child), *name = signup_json_name(r->db, child);
-    bool done =
-        html_child_erase(r, &(struct child_erase_view){.id = json_get_string(record, "user_id"),
-                                                       .seen = json_integer_value(json_object_get(record, "version")),
-                                                       .name = json_string_value(name),
-                                                       .user_id = r->identity.user_id,
-                                                       .may = may,
-                                                       .ask = word_in(WORD_CHILD_ERASE_NOTE, page_language(r)),
-                                                       .password = has_password(r),
-                                                       .factor = page_wants_factor(r)});
+    bool kept = strcmp(json_get_string(record, "corrections"), "by_the_school") == 0;
+    bool done = html_child_decision(
+        r, &(struct child_decision_view){.heading = d->heading,
+                                         .action = d->action,
+                                         .says = says,
+                                         .says_n = n,
+                                         .send = d->send,
+                                         .may = allowed,
+                                         .note = kept || !allowed ? word_in(d->note, page_language(r)) : "",
+                                         .id = json_get_string(record, "user_id"),
+                                         .seen = json_integer_value(json_object_get(record, "version")),
+                                         .name = json_string_value(name),
+                                         .user_id = r->identity.user_id,
+                                         .password = has_password(r),
+                                         .factor = page_wants_factor(r)});
     json_decref(name);
     json_decref(record);
     return done;
 }
 
-static bool get_erase(struct request *r)
+static bool get_decision(struct request *r, const struct decision *d, decision_may *may)
 {
     struct actor actor;
     user_no child = child_shown(r, r->params[0], &actor);
-    return child != 0 && show_erase(r, &actor, child);
+    return child != 0 && show_decision(r, d, may, &actor, child);
 }
 
-static bool post_erase(struct request *r)
+static bool post_decision(struct request *r, const struct decision *d, decision_may *may, decision_act *act)
 {
     struct actor actor;
     const char *user_id;
     user_no child = body_string(r, "child", &user_id) ? child_shown(r, user_id, &actor) : 0;
     if (child == 0)
         return false;
-    if (!erasure_may(r->db, rooms_settings(r->server->rooms)->school_mode, &actor, child, &r->error) ||
-        !page_password_proven(r) || !begin_erasure(r, user_id))
-        return show_erase(r, &actor, child);
-    return page_go(r, "/parta/account?done=child_erased");
+    if ((may != NULL && !may(r, &actor, child, &r->error)) || !page_password_proven(r) || !act(r, user_id))
+        return show_decision(r, d, may, &actor, child);
+    return page_go(r, d->done);
+}
+
+static bool get_withdraw(struct request *r)
+{
+    return get_decision(r, &WITHDRAWING, NULL);
+}
+
+static bool post_withdraw(struct request *r)
+{
+    return post_decision(r, &WITHDRAWING, NULL, withdraw);
+}
+
+static bool get_erase(struct request *r)
+{
+    return get_decision(r, &ERASING, may_erase);
+}
+
+static bool post_erase(struct request *r)
+{
+    return post_decision(r, &ERASING, may_erase, begin_erasure);
 }
 
 #define HERE "/parta/child"

@@ -7,7 +7,7 @@ A file html/NAME.html begins with what C gives it, and becomes `bool html_NAME(s
       text name            const char *; NULL is ""
       list lines { text id; time seen }
     }}
-    {{title account.title}}
+    {{title account.title}}      a sentence, or a field that is one (word)
 
     {{name}}               a hole: escaped for where it stands (text, attribute, URL)
     {{t account.hello n=count}}   a sentence of words.txt, with what it needs
@@ -328,9 +328,12 @@ class Template:
         if word == "view":
             return self.view(rest)
         if word == "title" and rest:
-            if rest not in self.words or self.words[rest].given:
+            if self.fields.get(rest) == "word":
+                self.title = f"v->{rest}"
+            elif rest not in self.words or self.words[rest].given:
                 self.wrong(f"there is no sentence {rest}, or it needs something")
-            self.title = self.words[rest].c_name
+            else:
+                self.title = self.words[rest].c_name
         elif word == "t":
             self.sentence(rest)
             self.place.filled("")

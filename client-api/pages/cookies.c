@@ -10,11 +10,12 @@
 #define SECURE_PREFIX "__Host-"
 #define WORD_CHARS "-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-static const char *const NAMES[] = {[COOKIE_SESSION] = SECURE_PREFIX "parta-session",
-                                    [COOKIE_VISIT] = SECURE_PREFIX "parta-visit",
-                                    [COOKIE_LANGUAGE] = SECURE_PREFIX "parta-language",
-                                    [COOKIE_KNOWN] = SECURE_PREFIX "parta-known",
-                                    [COOKIE_DRAFT] = SECURE_PREFIX "parta-draft"};
+static const char *const NAMES[] = {
+    [COOKIE_SESSION] = SECURE_PREFIX "parta-session",   [COOKIE_VISIT] = SECURE_PREFIX "parta-visit",
+    [COOKIE_LANGUAGE] = SECURE_PREFIX "parta-language", [COOKIE_KNOWN] = SECURE_PREFIX "parta-known",
+    [COOKIE_DRAFT] = SECURE_PREFIX "parta-draft",       [COOKIE_DRAFT_2] = SECURE_PREFIX "parta-draft-2",
+    [COOKIE_DRAFT_3] = SECURE_PREFIX "parta-draft-3",   [COOKIE_DRAFT_4] = SECURE_PREFIX "parta-draft-4"};
+_Static_assert(COOKIE_DRAFT_4 - COOKIE_DRAFT + 1 == DRAFTS_MAX, "one cookie for each draft");
 
 bool cookie_find(const char *header, const char *name, char *out, size_t out_bytes)
 {

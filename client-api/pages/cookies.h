@@ -15,8 +15,12 @@ enum page_cookie {
     COOKIE_VISIT,    /* what forms are bound to of somebody who is not; nothing is kept of it */
     COOKIE_LANGUAGE, /* chosen on a page: "ru", "en" */
     COOKIE_KNOWN,    /* somebody signed in with this browser before (known_browser.h) */
-    COOKIE_DRAFT,    /* what was typed when a session was over (draft.h): long */
+    COOKIE_DRAFT,    /* what was typed when a session was over (draft.h), the first of DRAFTS_MAX: long */
+    COOKIE_DRAFT_2,
+    COOKIE_DRAFT_3,
+    COOKIE_DRAFT_4,
 };
+#define DRAFTS_MAX 4           /* of a browser */
 #define COOKIE_BYTES 64        /* of a value, with its NUL */
 #define COOKIE_LONG_BYTES 4000 /* of a draft's; beyond it browsers keep none */
 

@@ -6,6 +6,7 @@
 
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/escape.h"
+#include "client-api/pages/form_token.h"
 #include "client-api/pages/html.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
@@ -90,36 +91,20 @@ static void seal(const struct request *r, const char *plain, size_t len, struct 
     sodium_memzero(key, sizeof key);
 }
 
-bool draft_keep(struct request *r, const json_t *body)
-{
-    const char *from = json_get_string(body, FORM_FROM_FIELD);
-    json_t *typed = from != NULL && from[0] != '-' ? typed_of(body) : NULL;
-    if (typed == NULL)
-        return false;
-    struct text sealed = TEXT_INIT;
-    json_t *draft = json_pack("{s:s, s:I, s:o}", "from", from, "until", (json_int_t)clock_wall_ms() / 1000 + LIFETIME_S,
-                              "typed", typed);
-    char *plain = json_dumps(draft, JSON_COMPACT);
-    bool fits = plain != NULL && strlen(plain) <= DRAFT_BYTES_MAX;
-    if (fits) {
-        seal(r, plain, strlen(plain), &sealed);
-        page_set_cookie(r, COOKIE_DRAFT, sealed.data, LIFETIME_S);
-    }
-    free(plain);
-    json_decref(draft);
-    text_finish(&sealed);
-    return fits;
-}
+/* --- One draft --- */
 
-/* What the cookie says. NULL: nothing that this server has said. */
-static json_t *opened(const struct request *r)
+/* A draft as the browser keeps it: {"from", "form", "to", "until", "typed"}. "form" is the token of the form, which no
+ * other has, be it the same in another tab. */
+struct draft {
+    json_t *said;  /* NULL: there is none, or nothing that this server has said */
+    size_t sealed; /* characters */
+};
+
+static json_t *open_sealed(const struct request *r, const char *cookie)
 {
     enum { EXTRA = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES };
-    char cookie[COOKIE_LONG_BYTES];
     unsigned char sealed[SEALED_MAX], plain[DRAFT_BYTES_MAX], key[SERVER_KEY_BYTES];
     struct error ignored;
-    if (!page_cookie_long(r, COOKIE_DRAFT, cookie))
-        return NULL;
     int len = base64_decode(cookie, strlen(cookie), sealed, sizeof sealed);
     if (len <= EXTRA)
         return NULL;
@@ -130,25 +115,172 @@ static json_t *opened(const struct request *r)
     return ours ? json_parse((const char *)plain, (size_t)len - EXTRA, &ignored) : NULL;
 }
 
-json_t *draft_here(const struct request *r)
+static int64_t until_s(const struct draft *draft)
 {
+    return json_integer_value(json_object_get(draft->said, "until"));
+}
+
+static bool says(const struct draft *draft, const char *key, const char *value)
+{
+    const char *said = json_get_string(draft->said, key);
+    return said != NULL && strcmp(said, value) == 0;
+}
+
+/* --- All of a browser's --- */
+
+struct drafts {
+    struct draft at[DRAFTS_MAX];
+};
+
+static void open_all(const struct request *r, struct drafts *out)
+{
+    char cookie[COOKIE_LONG_BYTES];
+    for (int i = 0; i < DRAFTS_MAX; ++i) {
+        bool there = page_cookie_long(r, (enum page_cookie)(COOKIE_DRAFT + i), cookie);
+        out->at[i] = (struct draft){there ? open_sealed(r, cookie) : NULL, there ? strlen(cookie) : 0};
+    }
+}
+
+static void close_all(struct drafts *drafts)
+{
+    for (int i = 0; i < DRAFTS_MAX; ++i)
+        json_decref(drafts->at[i].said);
+}
+
+static void drop(struct request *r, struct drafts *drafts, int i)
+{
+    json_decref(drafts->at[i].said);
+    drafts->at[i] = (struct draft){0};
+    page_set_cookie(r, (enum page_cookie)(COOKIE_DRAFT + i), "", -1);
+}
+
+static int oldest(const struct drafts *drafts, int but)
+{
+    int found = -1;
+    for (int i = 0; i < DRAFTS_MAX; ++i)
+        if (i != but && drafts->at[i].sealed != 0 &&
+            (found < 0 || until_s(&drafts->at[i]) < until_s(&drafts->at[found])))
+            found = i;
+    return found;
+}
+
+/* Where a draft of that form goes: in place of its own, where there is none, or of the oldest. Two that are sent at
+ * once do not know of each other: each begins to look where its token says. */
+static int place_for(const struct drafts *drafts, const char *form)
+{
+    size_t len = strlen(form);
+    int first = len != 0 ? (unsigned char)form[len - 1] % DRAFTS_MAX : 0;
+    for (int i = 0; i < DRAFTS_MAX; ++i)
+        if (says(&drafts->at[i], "form", form))
+            return i;
+    for (int i = 0; i < DRAFTS_MAX; ++i)
+        if (drafts->at[(first + i) % DRAFTS_MAX].sealed == 0)
+            return (first + i) % DRAFTS_MAX;
+    return oldest(drafts, -1);
+}
+
+/* The number of the draft's cookie, from 1 on. */
+static int put(struct request *r, const char *form, const struct text *sealed)
+{
+    struct drafts drafts;
+    size_t all = sealed->len;
+    open_all(r, &drafts);
+    int place = place_for(&drafts, form);
+    for (int i = 0; i < DRAFTS_MAX; ++i)
+        all += i != place ? drafts.at[i].sealed : 0;
+    for (int i; all > DRAFTS_SEALED_MAX && (i = oldest(&drafts, place)) >= 0;) {
+        all -= drafts.at[i].sealed;
+        drop(r, &drafts, i);
+    }
+    close_all(&drafts);
+    page_set_cookie(r, (enum page_cookie)(COOKIE_DRAFT + place), sealed->data, LIFETIME_S);
+    return place + 1;
+}
+
+/* 0: it is too much. */
+static int keep(struct request *r, const char *from, const char *form, json_t *typed)
+{
+    int number = 0;
+    struct text sealed = TEXT_INIT;
+    json_t *draft = json_pack("{s:s, s:s, s:s, s:I, s:o}", "from", from, "form", form, "to", r->path, "until",
+                              (json_int_t)clock_wall_ms() / 1000 + LIFETIME_S, "typed", typed);
+    char *plain = json_dumps(draft, JSON_COMPACT);
+    if (plain != NULL && strlen(plain) <= DRAFT_BYTES_MAX) {
+        seal(r, plain, strlen(plain), &sealed);
+        number = put(r, form, &sealed);
+    }
+    free(plain);
+    json_decref(draft);
+    text_finish(&sealed);
+    return number;
+}
+
+/* Where a page's address names a draft: the digit. NULL: it names none. */
+static const char *named_at(const char *page)
+{
+    for (const char *at = strchr(page, '?'); at != NULL; at = strchr(at, '&'))
+        if (strncmp(++at, DRAFT_QUERY "=", sizeof DRAFT_QUERY) == 0)
+            return at + sizeof DRAFT_QUERY;
+    return NULL;
+}
+
+bool draft_keep(struct request *r, const json_t *body, struct text *back)
+{
+    const char *from = json_get_string(body, FORM_FROM_FIELD), *form = json_get_string(body, FORM_TOKEN_FIELD);
+    const char *page = form_from_page(body), *named = named_at(page);
+    json_t *typed = from != NULL && from[0] != '-' ? typed_of(body) : NULL;
+    int number = typed != NULL ? keep(r, from, form != NULL ? form : "", typed) : 0;
+    if (number == 0)
+        text_adds(back, page);
+    else if (named != NULL)
+        text_addf(back, "%.*s%d%s", (int)(named - page), page, number, *named != '\0' ? named + 1 : "");
+    else
+        text_addf(back, "%s%c" DRAFT_QUERY "=%d", page, strchr(page, '?') != NULL ? '&' : '?', number);
+    return number != 0;
+}
+
+/* --- Back at the form --- */
+
+static bool is_for(const struct request *r, const struct draft *draft)
+{
+    const char *from = json_get_string(draft->said, "from"), *page = form_from_page(draft->said);
+    size_t path = strcspn(page, "?");
+    return from != NULL && is_me(r, from, strcspn(from, " ")) && strlen(r->path) == path &&
+           strncmp(r->path, page, path) == 0 && until_s(draft) > clock_wall_ms() / 1000;
+}
+
+json_t *draft_here(struct request *r)
+{
+    struct drafts drafts;
+    json_t *typed = NULL;
     if (r->method != HTTP_GET || r->identity.user == 0)
         return NULL;
-    json_t *draft = opened(r);
-    const char *from = json_get_string(draft, "from"), *page = form_from_page(draft);
-    size_t path = strcspn(page, "?");
-    bool here = from != NULL && is_me(r, from, strcspn(from, " ")) && strlen(r->path) == path &&
-                strncmp(r->path, page, path) == 0 &&
-                json_integer_value(json_object_get(draft, "until")) > clock_wall_ms() / 1000;
-    json_t *typed = here ? json_incref(json_object_get(draft, "typed")) : NULL;
-    json_decref(draft);
+    const char *named = query_get(r, DRAFT_QUERY);
+    int place = named != NULL && strlen(named) == 1 ? named[0] - '1' : -1, i;
+    open_all(r, &drafts);
+    for (int n = 0; n < DRAFTS_MAX && (i = oldest(&drafts, -1)) >= 0; ++n) {
+        struct draft *draft = &drafts.at[i];
+        draft->sealed = 0; /* looked at */
+        if ((place >= 0 && i != place) || !is_for(r, draft))
+            continue;
+        typed = typed != NULL ? typed : json_object();
+        json_object_update(typed, json_object_get(draft->said, "typed"));
+    }
+    close_all(&drafts);
     return typed;
 }
 
 void draft_forget(struct request *r, const json_t *body)
 {
-    json_t *draft = opened(r);
-    if (draft != NULL && strcmp(form_from_page(draft), form_from_page(body)) == 0)
-        page_set_cookie(r, COOKIE_DRAFT, "", -1);
-    json_decref(draft);
+    struct drafts drafts;
+    const char *page = form_from_page(body), *named = named_at(page);
+    size_t path = strcspn(page, "?");
+    open_all(r, &drafts);
+    for (int i = 0; i < DRAFTS_MAX; ++i) {
+        const char *stood = form_from_page(drafts.at[i].said);
+        if (says(&drafts.at[i], "to", r->path) && (named == NULL || *named == '1' + i) && strcspn(stood, "?") == path &&
+            strncmp(stood, page, path) == 0)
+            drop(r, &drafts, i);
+    }
+    close_all(&drafts);
 }

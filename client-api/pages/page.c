@@ -221,25 +221,29 @@ void page_may_lead_to(struct request *r, const char *address)
 
 /* --- What is refused --- */
 
-/* A form whose session is over: back to where it stood, by way of signing in, with what was typed. */
+/* What a form brings that was sent when its session was over. NULL: it is none, or another site's. */
+static json_t *form_sent(const struct request *r)
+{
+    struct error ignored;
+    bool posted = r->method == HTTP_POST && r->raw_body != NULL &&
+                  origin_is_ours(r->headers[HEADER_ORIGIN], r->server->config->public_baseurl, r->headers[HEADER_HOST]);
+    return posted ? form_parse(r->headers[HEADER_CONTENT_TYPE], r->raw_body, r->raw_body_len, &ignored) : NULL;
+}
+
+/* Back to where it stood, by way of signing in, with what was typed. */
 static void go_to_sign_in(struct request *r)
 {
     struct text to = TEXT_INIT, here = TEXT_INIT;
-    struct error ignored;
     const char *prompt = query_get(r, "prompt");
     bool create = prompt != NULL && strcmp(prompt, "create") == 0; /* OAuth: they have no account yet */
-    bool posted = r->method == HTTP_POST && r->raw_body != NULL &&
-                  origin_is_ours(r->headers[HEADER_ORIGIN], r->server->config->public_baseurl, r->headers[HEADER_HOST]);
-    json_t *body = posted ? form_parse(r->headers[HEADER_CONTENT_TYPE], r->raw_body, r->raw_body_len, &ignored) : NULL;
+    const char *said = query_get(r, "done");                       /* of what ended one's own session, too */
+    json_t *body = form_sent(r);
     if (body != NULL)
-        text_adds(&here, form_from_page(body));
+        said = draft_keep(r, body, &here) ? "kept" : "over";
     else
         put_here(&here, r);
     text_adds(&to, create ? "/parta/sign-up?next=" : "/parta/sign-in?next=");
     put_url_piece(&to, here.data);
-    const char *said = query_get(r, "done"); /* of what ended one's own session, too */
-    if (body != NULL)
-        said = draft_keep(r, body) ? "kept" : "over";
     if (said != NULL) {
         text_adds(&to, "&done=");
         put_url_piece(&to, said);

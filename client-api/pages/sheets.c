@@ -15,9 +15,11 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/identities.h"
+#include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "policy/api/api.h"
@@ -33,7 +35,7 @@ struct member {
     user_no user;
     enum word role;
     char *name;
-    bool come;          /* has a password, or signs in otherwise */
+    bool come;          /* has_come */
     int guardians;      /* of a pupil: who have come */
     bool by_the_office; /* J4: somebody else hands out the link; of who has come nobody asks */
     struct link_made made;
@@ -64,6 +66,13 @@ static bool may_link(struct request *r, struct roll *roll, const struct actor *a
            link_may_make(db, rooms_settings(r->server->rooms)->school_mode, actor, &link, &roll->asker);
 }
 
+/* Has a password, signs in by a provider, or is signed in: with an app, or on these pages alone. */
+static bool has_come(struct db *db, const struct user_row *row)
+{
+    return identities_or_password(db, row) || devices_count(db, row->no) != 0 ||
+           page_sessions_count(db, row->no, clock_wall_ms()) != 0;
+}
+
 /* Whether they have come. */
 static bool add_member(struct roll *roll, struct request *r, const struct actor *actor, class_no class, user_no user,
                        enum word role)
@@ -78,7 +87,7 @@ static bool add_member(struct roll *roll, struct request *r, const struct actor 
     *m = (struct member){.user = user,
                          .role = role,
                          .name = profiles_get_string(r->db, user, "displayname"),
-                         .come = identities_or_password(r->db, &row) || devices_count(r->db, user) != 0};
+                         .come = has_come(r->db, &row)};
     m->by_the_office = !m->come && !may_link(r, roll, actor, class, user);
     user_row_finish(&row);
     return m->come;
@@ -106,7 +115,8 @@ static struct roll *roll_of(struct request *r, const struct actor *actor, class_
             continue;
         int found = guardianships_guardians(r->db, pupils[i], guardians, GUARDIANS_MAX);
         for (int j = 0; j < found && j < GUARDIANS_MAX; ++j)
-            come += add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
+            if (!custodies_part(r->db, pupils[i], actor->user, guardians[j])) /* D9: who lives apart from who asks */
+                come += add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
         roll->people[at].guardians = come;
     }
     db_end_read(r->db);

@@ -73,12 +73,13 @@ static void read_target(struct asking *a)
         target->kept_out = school_kept_out(a->db, a->q->room, a->q->target);
 }
 
-/* Of such a room, who is kept from somebody there is neither to learn of it nor to look in. */
+/* Of such a room, and of the chat that the two once had, who is kept from somebody there is neither to learn of it nor
+ * to look in. */
 static void read_onlooker(struct asking *a)
 {
     enum membership membership = memberships_of(a->db, a->q->room, a->q->actor);
     a->f->actor.joined = membership != MEMBERSHIP_NONE;
-    if (enters_by_choice(a) && membership != MEMBERSHIP_JOIN)
+    if ((enters_by_choice(a) || a->of.kind == ROOM_DIRECT) && membership != MEMBERSHIP_JOIN)
         a->f->actor.kept_out = school_kept_out(a->db, a->q->room, a->q->actor);
 }
 

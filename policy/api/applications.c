@@ -61,7 +61,7 @@ static bool get_application(struct request *r)
     if (!api_caller(r, &actor))
         return false;
     if (applications_get(r->db, api_number(r->params[0]), &row)) {
-        bool own = actor.user != 0 && actor.user == row.user;
+        bool own = application_is_own(r->db, &row, actor.user);
         if ((own && caller_is_person(r, true)) || (!own && application_may_see(r->db, school_mode, &actor, &row)))
             value = signup_json_application(r, r->db, &row, own);
         version = application_version(r->db, &row);

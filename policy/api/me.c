@@ -18,6 +18,7 @@
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
+#include "policy/signup/applications.h"
 #include "policy/signup/signup.h"
 
 #define APPLICATIONS_MAX 20
@@ -50,7 +51,8 @@ static json_t *applications(struct request *r, user_no user)
                                                                             .state = APPLICATION_STATE__COUNT,
                                                                             .kind = APPLICATION_KIND__COUNT});
     while (applications_next(q, &row))
-        json_array_append_new(items, signup_json_application(r, r->db, &row, true));
+        if (application_is_own(r->db, &row, user))
+            json_array_append_new(items, signup_json_application(r, r->db, &row, true));
     stmt_end(q);
     return items;
 }

@@ -131,10 +131,15 @@ static bool open_one(struct changing_records *c, application_no no, struct appli
            error_set(c->e, ERROR_CONFLICT, "This application has been decided already.");
 }
 
+bool application_is_own(struct db *db, const struct application_row *row, user_no user)
+{
+    return user != 0 && row->user == user && (row->child == 0 || !school_apart(db, user, row->child));
+}
+
 /* The applicant's own; others' are told as those that do not exist. */
 static bool own_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
 {
-    if (!applications_get(c->tx->db, no, row) || c->actor->user == 0 || row->user != c->actor->user)
+    if (!applications_get(c->tx->db, no, row) || !application_is_own(c->tx->db, row, c->actor->user))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
     application_finish(row);
     if (!open_one(c, no, row))

@@ -61,6 +61,10 @@ bool application_refuse(struct changing_records *c, application_no no, const cha
 /* Whether the actor may see it: whoever could decide. The applicant's own are theirs to see anyway. */
 bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row);
 
+/* Whether it is the user's own to see and to change: D9, one about a child from whom they are
+ * kept is as none. Reads. */
+bool application_is_own(struct db *db, const struct application_row *row, user_no user);
+
 /* For guardians.c: makes the account of that application, or user, a person of the records if it is none yet. The birth
  * date of p is the record's from then on: the caller has had it from the office (D10). */
 bool application_person(struct changing_records *c, user_no user, const struct applicant *person, school_no school);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/code_messages.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/accounts/phone.h"
 #include "homeserver/accounts/register.h"
@@ -791,6 +792,41 @@ static void letters_lost_by_a_restart_are_not_waited_for(void **state)
     assert_int_equal(session.delivery, DELIVERY_FAILED);
 }
 
+/* Whether a text says something in Russian and in English: whoever is written to may read but one of them. */
+static void says_both(const struct text *text)
+{
+    int russian = 0, english = 0;
+    for (size_t i = 0; i + 1 < text->len; ++i) {
+        unsigned char a = (unsigned char)text->data[i], b = (unsigned char)text->data[i + 1];
+        russian += (a == 0xd0 || a == 0xd1) && b >= 0x80;
+        english += a == ' ' && b >= 'a' && b <= 'z';
+    }
+    if (russian < 10 || english < 1 || strchr(text->data, '{') != NULL)
+        fail_msg("%s", text->data);
+}
+
+/* Before anybody has an account nobody knows their language: each message, its subject, too, is in both. */
+static void every_message_is_in_both_languages(void **state)
+{
+    for (int kind = CODE_REGISTER; kind <= CODE_RESET + 1; ++kind)
+        for (int known = 0; known < 2; ++known)
+            for (int medium = CONTACT_EMAIL; medium <= CONTACT_PHONE; ++medium) {
+                struct text subject = TEXT_INIT, text = TEXT_INIT;
+                if (kind <= CODE_RESET)
+                    code_message_write((enum code_purpose)kind, (enum contact_medium)medium, "school.example",
+                                       known ? NULL : "123456", 15, &subject, &text);
+                else
+                    link_message_write((enum contact_medium)medium, "school.example", "https://school.example/x",
+                                       "123456", 3, &subject, &text);
+                says_both(&text);
+                if (medium == CONTACT_EMAIL)
+                    says_both(&subject);
+                assert_true(known || strstr(text.data, kind <= CODE_RESET ? "123456" : "https://") != NULL);
+                text_finish(&subject);
+                text_finish(&text);
+            }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -798,6 +834,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mail_addresses_are_canonical),
         cmocka_unit_test(phone_numbers_are_canonical),
+        cmocka_unit_test(every_message_is_in_both_languages),
         TEST(a_code_proves_its_address_for_its_purpose),
         TEST(a_wrong_code_may_be_tried_a_few_times),
         TEST(only_the_sid_with_its_secret_is_a_session),

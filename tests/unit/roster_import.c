@@ -263,6 +263,66 @@ static void test_rooms(void **state)
     roster_destroy(roster);
 }
 
+static bool is_child(struct fixture *f, room_no space, room_no child)
+{
+    char *child_id = rooms_id_of(f->db, child), *space_id = rooms_id_of(f->db, space);
+    json_t *down = fixture_content(f, space, "m.space.child", child_id);
+    json_t *up = fixture_content(f, child, "m.space.parent", space_id);
+    bool is = json_object_get(down, "via") != NULL, says = json_object_get(up, "via") != NULL;
+    assert_int_equal(is, says); /* both ends say the same */
+    json_decref(up);
+    json_decref(down);
+    free(space_id);
+    free(child_id);
+    return is;
+}
+
+static void put_in(struct fixture *f, room_no space, room_no child)
+{
+    static const char VIA[] = "{\"via\":[\"school.example\"]}";
+    user_no service = users_no(f->db, SERVICE_LOCALPART);
+    char *child_id = rooms_id_of(f->db, child), *space_id = rooms_id_of(f->db, space);
+    struct error e;
+    if (!fixture_send(f, space, service, "m.space.child", child_id, VIA, NULL, NULL, &e) ||
+        !fixture_send(f, child, service, "m.space.parent", space_id, VIA, NULL, NULL, &e))
+        fail_msg("%s", error_sentence(&e));
+    free(space_id);
+    free(child_id);
+}
+
+/* Rooms that stood in the school's space once, and that most there could not enter, are taken out of it when the school
+ * is looked at the next time; what belongs there stays, and what a school's class has in it. */
+static void test_space_is_tidied(void **state)
+{
+    struct fixture f;
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, "enrollments.csv",
+                                       ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"
+                                                        "e3,g,s,u,teacher,,,\ne4,g,s,p,student,,,\n",
+                                       NULL);
+    static const enum room_kind OUT[] = {ROOM_STAFF, ROOM_SUBJECT}, IN[] = {ROOM_ANNOUNCEMENTS, ROOM_CLASS_SPACE};
+    static const char *const OUT_OF[] = {NULL, "g"}, *const IN_OF[] = {NULL, "c"};
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    room_no space = room_of(&f, "s", NULL, ROOM_SCHOOL_SPACE), class_space = room_of(&f, "s", "c", ROOM_CLASS_SPACE);
+    for (size_t i = 0; i < sizeof OUT / sizeof *OUT; ++i) {
+        assert_false(is_child(&f, space, room_of(&f, "s", OUT_OF[i], OUT[i])));
+        put_in(&f, space, room_of(&f, "s", OUT_OF[i], OUT[i]));
+        assert_true(is_child(&f, space, room_of(&f, "s", OUT_OF[i], OUT[i])));
+    }
+    import_well(&f, roster);
+    for (size_t i = 0; i < sizeof OUT / sizeof *OUT; ++i)
+        assert_false(is_child(&f, space, room_of(&f, "s", OUT_OF[i], OUT[i])));
+    for (size_t i = 0; i < sizeof IN / sizeof *IN; ++i)
+        if (!is_child(&f, space, room_of(&f, "s", IN_OF[i], IN[i])))
+            fail_msg("%s", room_kind_name(IN[i]));
+    assert_true(is_child(&f, space, library_find(f.db, db_int(f.db, &ASK, SCHOOL, 0, "t", "s"))));
+    assert_true(is_child(&f, class_space, room_of(&f, "s", "c", ROOM_CLASS)));
+    assert_true(is_child(&f, class_space, room_of(&f, "s", "c", ROOM_GUARDIANS)));
+    assert_unchanged(&f, roster);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
 /* rule "": done; otherwise refused by that rule of school.md, not by anything else. */
 static void expect_rule(struct error *e, bool done, const char *rule)
 {
@@ -984,6 +1044,7 @@ int main(void)
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_sequence),
         cmocka_unit_test(test_rooms),
+        cmocka_unit_test(test_space_is_tidied),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_two_schools),
         cmocka_unit_test(test_changes),
