@@ -86,6 +86,12 @@ test("E1, B3: rooms and people are called in the school's language; those that a
         assert.equal(now[parents], "8А: parents");
         assert.equal(now[await w.room("class_space", CLASS)], "Class 8А");
         assert.equal(now[classRoom], "8А");
+        assert.match(now[await w.room("library")], /^Library\. /);
+        assert.match(now[await w.room("staff")], /^Staff room\. /);
+        const { rooms } = await teacher.getRoomHierarchy(await w.room("school_space"), 50, 1); // as clients show it, at once
+        const shown = rooms.map((r) => r.name);
+        for (const name of [/^Announcements\. /, /^Library\. /, /^Class 8А$/]) assert.ok(shown.some((n) => name.test(n)), `${name} in ${shown}`);
+        assert.deepEqual(shown.filter((n) => /^(Класс|Объявления|Библиотека|Учительская|Staff room)/.test(n)), []);
         assert.equal(await named(pupil), `${given} ${family}`);
         assert.equal(await member(pupil), `${given} ${family}`, "in the rooms, too");
         assert.equal(await named(teacher), `${name} ${patronymic} ${surname}`);
