@@ -118,7 +118,7 @@ test("another device: its code is typed, looked at, allowed or not; matrix-js-sd
 async function meanwhile(...statements) {
     await server.end();
     const db = new DatabaseSync(join(server.dir, "data", "parta.db"));
-    for (const statement of statements) db.exec(statement);
+    for (const statement of statements) typeof statement === "function" ? statement(db) : db.exec(statement);
     db.close();
     await server.run();
 }
@@ -177,13 +177,14 @@ test("SSO: an address that would not come back from a provider is refused before
 
 test("whoever has no password, and came by a provider, signs in anew instead", async () => {
     const reader = await new Reader().through("/parta/account");
-    await meanwhile(AGED, "CREATE TABLE test_kept AS SELECT user_no, password_hash FROM users", "UPDATE users SET password_hash = NULL, admin = 1");
+    let kept;
+    await meanwhile(AGED, (db) => (kept = db.prepare("SELECT user_no, password_hash FROM users").all()), "UPDATE users SET password_hash = NULL, admin = 1");
     await reader.ask(question());
     assert.doesNotMatch(reader.page, /name="password"|value="allow"/);
     assert.match(reader.page, /sign in anew/i);
     await reader.ask("/parta/oauth2/authorize", reader.fields("/parta/oauth2/authorize", { decision: "allow" }));
     assert.equal(reader.status, 403, reader.page);
-    await meanwhile("UPDATE users SET password_hash = (SELECT k.password_hash FROM test_kept k WHERE k.user_no = users.user_no), admin = 0", "DROP TABLE test_kept");
+    await meanwhile((db) => kept.forEach((k) => db.prepare("UPDATE users SET password_hash = ?, admin = 0 WHERE user_no = ?").run(k.password_hash, k.user_no)));
 });
 
 test("a person says no, and a mail scanner that opens the address allows nothing", async () => {
