@@ -150,8 +150,8 @@ struct person {
     bool off;       /* nothing at all */
     bool english;   /* the language in which they chose */
 };
-/* english: of whom nothing is known. false: it cannot be read, and nobody may act as if they had chosen nothing; *person
- * is then that they are told nothing. */
+/* english: of whom nothing is known. false: it cannot be read, and nobody may act as if they had chosen nothing;
+ * *person is then that they are told nothing. */
 bool state_person(struct state *state, const char *user_id, bool english, struct person *person);
 void state_person_put(struct state *state, const char *user_id, const struct person *person);
 /* Counts another word of theirs in the hour. false: it is more than most. */

@@ -119,8 +119,8 @@ static struct fast_room *room_of(struct prepare *p, room_no no, const struct roo
     return NULL;
 }
 
-/* Whether an event answers to one that is in the same reply: that one then carries it as an aggregation. target NULL: it
- * answers to none. */
+/* Whether an event answers to one that is in the same reply: that one then carries it as an aggregation. target NULL:
+ * it answers to none. */
 static bool relates_within(const struct fast_room *room, const char *target)
 {
     for (size_t i = 0; target != NULL && i < room->n_events; ++i)
@@ -291,8 +291,8 @@ static bool relates_back(const struct parts *parts)
     return false;
 }
 
-/* Whether this user may get the room's fragments: nothing of them is kept from them, and together they are what a worker
- * would say. Signs of life are a list each, made at another time. */
+/* Whether this user may get the room's fragments: nothing of them is kept from them, and together they are what a
+ * worker would say. Signs of life are a list each, made at another time. */
 static bool suits(const struct answering *a, const struct parts *parts)
 {
     const struct sync_request *request = a->gather.request;
@@ -478,9 +478,10 @@ static bool add_rooms(struct answering *a)
     return true;
 }
 
-/* The poll must have been up to date when each group came (before[at] ≤ since, and then ≤ the wake before), or the answer
- * would leave out what came in between; and before all of it, or it has some already: between the commit and the hub's
- * hearing of it a worker tells the group's events, up to the last of them (gather.c), and what is behind that waits. */
+/* The poll must have been up to date when each group came (before[at] ≤ since, and then ≤ the wake before), or the
+ * answer would leave out what came in between; and before all of it, or it has some already: between the commit and the
+ * hub's hearing of it a worker tells the group's events, up to the last of them (gather.c), and what
+ * is behind that waits. */
 static bool goes_on(const struct sync_request *request, struct wake *const *wakes, size_t n)
 {
     stream_pos pos = request->since;

@@ -3,11 +3,11 @@
  * When a group of writes is committed, what of it many people are to get in the same words is rendered once and hung on
  * the wake (fast_path_prepare, on the writer's thread): messages, public receipts, typing. A parked poll that was up to
  * date then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in
- * memory. So does a poll that comes back while its person's last wakes are still kept (hub_missed). Whatever is not plain
- * goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own marks, other filters than lazy
- * loading and a limit, members whom a lazily loading device has not met, more events than the limit, and signs of life,
- * for whoever is under any custody (school.md D9): to them not everybody is seen. The two ways give the same answer;
- * tests/unit/fast_path.c holds them against each other. */
+ * memory. So does a poll that comes back while its person's last wakes are still kept (hub_missed). Whatever is not
+ * plain goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own marks, other filters than
+ * lazy loading and a limit, members whom a lazily loading device has not met, more events than the limit, and signs of
+ * life, for whoever is under any custody (school.md D9): to them not everybody is seen. The two ways give the same
+ * answer; tests/unit/fast_path.c holds them against each other. */
 #ifndef PARTA_SYNC_FAST_PATH_H
 #define PARTA_SYNC_FAST_PATH_H
 
@@ -48,8 +48,8 @@ struct fast_told {
 };
 
 /* Appends the events, with commas between. index: of wake->rooms. request->device: as which members are known; device:
- * who asks. members_since: what was told of members before may be old by now. false: a worker must do it, nothing was appended. Any
- * thread; never blocks. */
+ * who asks. members_since: what was told of members before may be old by now. false: a worker must do it, nothing was
+ * appended. Any thread; never blocks. */
 bool fast_path_room(struct sync_service *sync, const struct wake *wake, int index, const struct sync_request *request,
                     device_no device, stream_pos members_since, struct text *out, struct fast_told *told);
 

@@ -2,8 +2,9 @@
  *
  * The writer's observer (hub_observe) turns the changes of a group into one struct wake: the highest position and the
  * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). It
- * raises each concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop parks a /sync when hub_last_change(user) <= since. Because the number rises before the wake is
- * posted and the loop looks at the number before it parks, no change falls between the two.
+ * raises each concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop
+ * parks a /sync when hub_last_change(user) <= since. Because the number rises before the wake is posted and the loop
+ * looks at the number before it parks, no change falls between the two.
  *
  * After a start the stream begins beyond every position handed out before (see writer.h), so a user of whom nothing is
  * known yet has changed "at the start". The same numbers are kept per room: what has not changed since a token needs no

@@ -44,9 +44,9 @@ void render_event(struct text *out, const struct render *how, const struct event
 /* Stripped state: {"content","sender","state_key","type"} ("Stripped state"). Of how, db and names are used. */
 void render_stripped(struct text *out, const struct render *how, const struct event_row *row);
 
-/* The two halves that many replies share: everything up to and including `"unsigned":{"age":`, and what stands after the
- * number, but for the two braces that end it. The fast path of /sync puts the age between them, and the sending device's
- * transaction behind. */
+/* The two halves that many replies share: everything up to and including `"unsigned":{"age":`, and what stands after
+ * the number, but for the two braces that end it. The fast path of /sync puts the age between them, and the sending
+ * device's transaction behind. */
 void render_event_shared(struct text *before_age, struct text *after_age, const struct render *how,
                          const struct event_row *row);
 
