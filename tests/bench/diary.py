@@ -98,6 +98,7 @@ class Diary:
         seconds = time.monotonic() - begun
         spent = cpu_s(server.process) - server_cpu, cpu_s(self.bridge.process) - bridge_cpu
         self.bridge.next_reading("csv")
+        server.drop()  # it has not been used for long
         return count, seconds, *spent
 
     def join(self, people):
