@@ -155,7 +155,7 @@ static void forget(struct oidc_providers *set)
 {
     for (size_t i = 0; i < set->n; ++i) {
         oidc_client_destroy(set->clients[i]);
-        set->clients[i] = oidc_client_create(set->all[i], NULL, NULL);
+        set->clients[i] = oidc_client_create(set->all[i], NULL, &set->crowd, NULL);
     }
     oidc_taken_destroy(set->taken);
     set->taken = oidc_taken_create();
@@ -193,7 +193,7 @@ static void start_providers(void)
         set->all[set->n] = oidc_provider_parse("f", PROVIDERS[set->n], strlen(PROVIDERS[set->n]), &problem);
         must(set->all[set->n] != NULL);
     }
-    oidc_providers_start(set, NULL, &whole_world.f.key, NULL);
+    oidc_providers_start(set, NULL, &whole_world.f.key, 8, NULL);
     whole_server.providers = set;
 }
 

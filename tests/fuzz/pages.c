@@ -129,17 +129,18 @@ static void learn_application(void)
 static void learn_draft(void)
 {
     struct request r = {.server = &whole_server, .identity.user = whole_world.old};
-    struct text from = TEXT_INIT;
+    struct text from = TEXT_INIT, back = TEXT_INIT;
     form_from_add(&from, &r, "/parta/account/contacts");
     char *value = xstrndup(strstr(from.data, "value=\"") + 7, strcspn(strstr(from.data, "value=\"") + 7, "\""));
     json_t *typed = json_pack("{s:s, s:s}", "from", value, "contact", "x\"><fuzz@example.com");
-    must(draft_keep(&r, typed));
+    must(draft_keep(&r, typed, &back));
     char draft[COOKIE_LONG_BYTES];
     must(cookie_find(r.reply.headers[0].value, "__Host-parta-draft", draft, sizeof draft));
     whole_word("draft", draft);
     json_decref(typed);
     free(value);
     text_finish(&from);
+    text_finish(&back);
     reply_reset(&r.reply);
 }
 
