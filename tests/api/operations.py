@@ -398,7 +398,7 @@ def explain(tap, office):
            done.json["org.parta.sentences"] == {"ru": refusal["ru"], "en": refusal["en"]}, "which its reply carries, with both sentences", done)
     every = office.pages(office.reader, "listRefusals", 7)
     tap.ok(len(every) > 90 and {"A1", "D5", "J3"} < {r["rule"] for r in every} and
-           {r["code"] for r in every if r["overridable"]} == {"invited_by_you", "minor_as_staff", "roster_kept", "self", "together"}, "J1: every refusal is listed, page by page", len(every))
+           {r["code"] for r in every if r["overridable"]} == {"invited_by_you", "minor_as_staff", "roster_kept", "self", "settled", "together"}, "J1: every refusal is listed, page by page", len(every))
     office.same_as_described("refusals are as described")
 
 

@@ -128,7 +128,8 @@ static void learn_application(void)
 
 static void learn_draft(void)
 {
-    struct request r = {.server = &whole_server, .identity.user = whole_world.old};
+    struct request r = {
+        .server = &whole_server, .identity.user = whole_world.old, .path = "/parta/account/contacts/code"};
     struct text from = TEXT_INIT, back = TEXT_INIT;
     form_from_add(&from, &r, "/parta/account/contacts");
     char *value = xstrndup(strstr(from.data, "value=\"") + 7, strcspn(strstr(from.data, "value=\"") + 7, "\""));
