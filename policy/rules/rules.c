@@ -371,12 +371,14 @@ static bool talk_needs_leave(const struct rule_facts *f)
  * two, neither writes: it would be a direct chat (E7). */
 static bool strangers_talk(const struct rule_facts *f)
 {
-    return f->pair.relations == 0 && talk_needs_leave(f) && !(act_is_one_of(f, ENTERING) && f->target.named);
+    return f->pair.relations == 0 && !f->pair.apart && talk_needs_leave(f) &&
+           !(act_is_one_of(f, ENTERING) && f->target.named);
 }
 
+/* D9: who is kept from somebody is told what is told of anybody else at the school. */
 static bool relation_forbidden(const struct rule_facts *f)
 {
-    return f->pair.relations != 0 && talk_needs_leave(f);
+    return (f->pair.relations != 0 || f->pair.apart) && talk_needs_leave(f);
 }
 
 /* --- E5 --- */

@@ -228,7 +228,7 @@ const FORMS = {
     "/parta/child-withdraw": { form: async (f) => [f.page, `${f.at}/withdraw`, password] },
     "/parta/child-erase": { form: async (f) => [f.page, `${f.at}/erase`, password], only: BEGUN },
     "/parta/account/password": { form: async (f) => [f.page, "/parta/account/password", { ...password, new_password: "another horse battery" }] },
-    "/parta/account/contacts/remove": { form: async (f) => [(await withAddress(f)).page, "/parta/account/contacts", {}] },
+    "/parta/account/contacts/remove": { form: async (f) => [(await withAddress(f)).page, "/parta/account/contacts", { sure: "yes", ...password }] },
     "/parta/account/sessions/end": { form: async (f) => [f.page, `/parta/account/sessions/end?device_id=${f.adult.getDeviceId()}`, password], of: "devices" },
     "/parta/account/sessions/end-all": { form: async (f) => [f.page, "/parta/account/sessions", {}], of: "devices" },
     "/parta/account/guardian-link": { form: async (f) => [f.childs, "/parta/account", {}], more: { links: 1 } }, // told once: the second answer tells another, and a third open one replaces the first (D1)
@@ -244,7 +244,7 @@ const FORMS = {
             return [other.page, `/parta/join/${token}`, {}];
         },
     },
-    "/parta/account/export": { form: async (f) => [f.page, "/parta/account", {}], of: "nothing" },
+    "/parta/account/export": { form: async (f) => [f.page, "/parta/account/export", password], of: "nothing" },
     "/parta/language": { form: async (f) => [f.page, "/parta/account", { language: "en" }] },
     "/parta/sign-out": { form: async (f) => [f.page, "/parta/account", {}], of: "page_sessions" },
     "/parta/join-not-me": { form: async (f) => [f.page, `/parta/join/${(await newLink.class()).token}`, {}], of: "page_sessions" },

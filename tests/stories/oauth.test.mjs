@@ -127,7 +127,7 @@ const AGED = "UPDATE page_sessions SET created_ms = created_ms - 660000"; // ele
 test("one press hands no account over: a device code asks for the password, unless it was just given; whoever has power is asked at every door", async () => {
     const auth = new OAuth2(metadata, { clientId });
     const away = "/parta/sso?redirectUrl=" + encodeURIComponent("https://app.example/");
-    const reader = await new Reader().through("/parta/account");
+    const reader = await anna().through("/parta/account");
     await meanwhile(AGED);
     const session = await auth.startDeviceAuthorizationGrant();
     const device = `/parta/device?user_code=${session.user_code}`;
@@ -160,7 +160,7 @@ test("one press hands no account over: a device code asks for the password, unle
     await reader.ask(question());
     await reader.decide("/parta/oauth2/authorize", "deny"); // nobody needs to prove anything to say no
     assert.equal(answer(reader).get("error"), "access_denied");
-    const fresh = await new Reader().through(question());
+    const fresh = await anna().through(question());
     assert.doesNotMatch(fresh.page, /name="password"/);
     await fresh.decide("/parta/oauth2/authorize", "allow");
     assert.ok(answer(fresh).get("code"));
@@ -176,7 +176,7 @@ test("SSO: an address that would not come back from a provider is refused before
 });
 
 test("whoever has no password, and came by a provider, signs in anew instead", async () => {
-    const reader = await new Reader().through("/parta/account");
+    const reader = await anna().through("/parta/account");
     let kept;
     await meanwhile(AGED, (db) => (kept = db.prepare("SELECT user_no, password_hash FROM users").all()), "UPDATE users SET password_hash = NULL, admin = 1");
     await reader.ask(question());

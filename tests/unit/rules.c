@@ -584,8 +584,8 @@ static const struct {
     /* G5: whom a roster took out of the room comes back to it, but not to whom they are kept from (D9) */
     {"",
      FACTS(JOIN, ROOM(DIRECT), BY_SERVICE, TO(ROLE_PUPIL, .returns = true, .direct_pair = true), PAIR(.relations = 0))},
-    {"no_relation", FACTS(JOIN, ROOM(DIRECT), BY_SERVICE, TO(ROLE_PUPIL, .returns = true, .direct_pair = true),
-                          PAIR(.relations = 0, .apart = true))},
+    {"relation_forbidden", FACTS(JOIN, ROOM(DIRECT), BY_SERVICE, TO(ROLE_PUPIL, .returns = true, .direct_pair = true),
+                                 PAIR(.relations = 0, .apart = true))},
     {"", FACTS(JOIN, ROOM(ARCHIVE), BY_SERVICE, TO(ROLE_PUPIL, .returns = true))},
     /* E8: the pair rule does not bind an association */
     {"", FACTS(SEND, ROOM(ASSOCIATION), BY(ROLE_TEACHER), MESSAGE, PAIR(.relations = 0))},
