@@ -17,20 +17,20 @@
 
 static const char OLD[] = "org.parta.form"; /* the error's field, by which form_is_old knows it */
 
-static void mac(const struct request *r, const char *secret, const char *path, int64_t until_s,
+static void mac(const struct request *r, const char *secret, const char *path, int64_t until_ms,
                 unsigned char out[MAC_BYTES])
 {
     char signed_text[512];
-    int len = snprintf(signed_text, sizeof signed_text, "%lld %s %s", (long long)until_s, secret, path);
+    int len = snprintf(signed_text, sizeof signed_text, "%lld %s %s", (long long)until_ms, secret, path);
     size_t n = (size_t)len < sizeof signed_text ? (size_t)len : sizeof signed_text - 1;
     server_mac(r->server->key, KEY_FORM_TOKENS, signed_text, n, out, MAC_BYTES);
 }
 
-void form_token_add(struct text *out, const struct request *r, const char *secret, const char *path, int64_t until_s)
+void form_token_add(struct text *out, const struct request *r, const char *secret, const char *path, int64_t until_ms)
 {
     unsigned char made[MAC_BYTES];
-    mac(r, secret, path, until_s, made);
-    text_addf(out, "%lld.", (long long)until_s);
+    mac(r, secret, path, until_ms, made);
+    text_addf(out, "%lld.", (long long)until_ms);
     text_add_base64url(out, made, sizeof made);
 }
 
@@ -56,11 +56,11 @@ static bool token_holds(const struct request *r, const char *token)
     if (!page_cookie(r, r->identity.user != 0 ? COOKIE_SESSION : COOKIE_VISIT, secret) || token[0] < '1' ||
         token[0] > '9')
         return false;
-    long long until_s = strtoll(token, &end, 10);
+    long long until_ms = strtoll(token, &end, 10);
     if (*end != '.' || base64_decode(end + 1, strlen(end + 1), shown, sizeof shown) != MAC_BYTES)
         return false;
-    mac(r, secret, r->path, until_s, made);
-    return bytes_equal(shown, made, sizeof made) && until_s > clock_wall_ms() / 1000;
+    mac(r, secret, r->path, until_ms, made);
+    return bytes_equal(shown, made, sizeof made) && until_ms > clock_wall_ms();
 }
 
 bool form_taken(struct request *r)

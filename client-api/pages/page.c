@@ -22,7 +22,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/policies.h"
 
-#define FORM_LIFETIME_S (2 * 60 * 60)
+#define FORM_LIFETIME_MS (2 * HOUR_MS)
 #define POLICY                                                                                                         \
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; "                 \
     "frame-ancestors 'none'; form-action 'self'"
@@ -92,7 +92,7 @@ void put_form_token(struct page *page, const char *path)
         page_set_cookie(r, COOKIE_VISIT, page->secret, 0);
     }
     text_adds(&page->out, "<input type=\"hidden\" name=\"" FORM_TOKEN_FIELD "\" value=\"");
-    form_token_add(&page->out, r, page->secret, path, clock_wall_ms() / 1000 + FORM_LIFETIME_S);
+    form_token_add(&page->out, r, page->secret, path, clock_wall_ms() + FORM_LIFETIME_MS);
     text_adds(&page->out, "\">");
     form_from_add(&page->out, r, page->here);
 }

@@ -263,7 +263,7 @@ static void add_form_token(struct text *out, const struct request_head *head)
         r.headers[HEADER_HOST] = host = xstrndup(at->base, at->len);
     if (!page_cookie(&r, COOKIE_SESSION, secret))
         page_cookie(&r, COOKIE_VISIT, secret);
-    form_token_add(out, &r, secret, path, WHOLE_NOW_MS / 1000 + 60);
+    form_token_add(out, &r, secret, path, WHOLE_NOW_MS + 60000);
     free(cookies);
     free(host);
     free(path);
