@@ -441,7 +441,7 @@ static bool take_parts(const struct answering *a, size_t from, room_no room, str
         if (item >= 0)
             parts->parts[parts->n++] = part_of(a->wakes[i], a->wakes[i]->items[item].room);
     }
-    return true;
+    return parts->n != 0; /* that of from is one */
 }
 
 /* All of the user's rooms of that wake that no earlier one had, with what later ones have of them. */
@@ -540,7 +540,8 @@ bool fast_path_room(struct sync_service *sync, const struct wake *wake, int inde
     struct unread_tally tally = {0};
     if (wake->fragments == NULL || index < 0)
         return false;
-    struct parts parts = {.n = 1, .parts = {part_of(wake, index)}};
+    struct parts parts = {.n = 1};
+    parts.parts[0] = part_of(wake, index);
     const struct fast_room *room = parts.parts[0].room;
     if (room->n_events == 0 || room->ephemeral.len != 0 || !suits(&a, &parts))
         return false;
