@@ -115,7 +115,8 @@ static json_t *open_sealed(const struct request *r, const char *cookie)
     return ours ? json_parse((const char *)plain, (size_t)len - EXTRA, &ignored) : NULL;
 }
 
-static int64_t until_s(const struct draft *draft)
+/* To the millisecond: drafts of tabs that are sent one behind the other have an order. */
+static int64_t until_ms(const struct draft *draft)
 {
     return json_integer_value(json_object_get(draft->said, "until"));
 }
@@ -159,7 +160,7 @@ static int oldest(const struct drafts *drafts, int but)
     int found = -1;
     for (int i = 0; i < DRAFTS_MAX; ++i)
         if (i != but && drafts->at[i].sealed != 0 &&
-            (found < 0 || until_s(&drafts->at[i]) < until_s(&drafts->at[found])))
+            (found < 0 || until_ms(&drafts->at[i]) < until_ms(&drafts->at[found])))
             found = i;
     return found;
 }
@@ -202,8 +203,9 @@ static int keep(struct request *r, const char *from, const char *form, json_t *t
 {
     int number = 0;
     struct text sealed = TEXT_INIT;
+    int64_t end_ms = clock_wall_ms() + LIFETIME_S * INT64_C(1000);
     json_t *draft = json_pack("{s:s, s:s, s:s, s:I, s:o}", "from", from, "form", form, "to", r->path, "until",
-                              (json_int_t)clock_wall_ms() / 1000 + LIFETIME_S, "typed", typed);
+                              (json_int_t)end_ms, "typed", typed);
     char *plain = json_dumps(draft, JSON_COMPACT);
     if (plain != NULL && strlen(plain) <= DRAFT_BYTES_MAX) {
         seal(r, plain, strlen(plain), &sealed);
@@ -246,7 +248,7 @@ static bool is_for(const struct request *r, const struct draft *draft)
     const char *from = json_get_string(draft->said, "from"), *page = form_from_page(draft->said);
     size_t path = strcspn(page, "?");
     return from != NULL && is_me(r, from, strcspn(from, " ")) && strlen(r->path) == path &&
-           strncmp(r->path, page, path) == 0 && until_s(draft) > clock_wall_ms() / 1000;
+           strncmp(r->path, page, path) == 0 && until_ms(draft) > clock_wall_ms();
 }
 
 json_t *draft_here(struct request *r)
