@@ -36,12 +36,20 @@ static const char DEVICE[] = "POST /parta/oauth2/device\n" FORM "\nclient_id=$cl
 /* The newest of those that wait: they go with each request. */
 static struct rendezvous_view meeting;
 
+static void open_meeting(struct rendezvous *meetings, const char *data, struct text *out)
+{
+    if (rendezvous_open(meetings, "192.0.2.7", data, strlen(data), WHOLE_NOW_MS, &meeting))
+        text_adds(out, meeting.id); /* else an input has it more often than one place may */
+}
+
 static void make_meeting(struct text *out)
 {
-    const char *name = "";
-    if (rendezvous_open(whole_server.accounts->rendezvous, "192.0.2.7", "data", 4, WHOLE_NOW_MS, &meeting))
-        name = meeting.id; /* else an input has it more often than one place may */
-    text_adds(out, name);
+    open_meeting(whole_server.accounts->rendezvous, "data", out);
+}
+
+static void make_meeting_of_bytes(struct text *out)
+{
+    open_meeting(whole_server.accounts->rendezvous_bytes, "\xff\xfe", out);
 }
 
 static void make_sequence(struct text *out)
@@ -65,6 +73,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     whole_learn(DEVICE, "\"device_code\":\"", "device_code");
     whole_learn(NULL, "\"user_code\":\"", "user_code");
     whole_word_made("meeting", make_meeting);
+    whole_word_made("bytes", make_meeting_of_bytes);
     whole_word_made("sequence", make_sequence);
     return 0;
 }
