@@ -134,15 +134,10 @@ static class_no class_shown(struct request *r, const char *sourced_id, struct ac
     return class;
 }
 
-static bool get_class(struct request *r)
+/* The roll as the page's rows, which the caller frees; its sums go to *view. */
+static struct class_people *list_people(const struct roll *roll, struct class_view *view)
 {
-    struct actor actor;
-    class_no class = class_shown(r, r->params[0], &actor);
-    if (class == 0)
-        return false;
-    struct roll *roll = roll_of(r, &actor, class);
     struct class_people *rows = xcalloc((size_t)roll->n + 1, sizeof *rows);
-    int64_t missing = 0, come = 0;
     for (int i = 0; i < roll->n; ++i) {
         const struct member *m = &roll->people[i];
         rows[i] = (struct class_people){.name = m->name,
@@ -152,19 +147,29 @@ static bool get_class(struct request *r)
                                         .state = m->come            ? WORD_CLASS_COME
                                                  : m->by_the_office ? WORD_CLASS_OFFICE
                                                                     : WORD_CLASS_MISSING};
-        missing += !m->come && !m->by_the_office;
-        come += m->come;
+        view->missing += !m->come && !m->by_the_office;
+        view->come += m->come;
     }
+    view->people = rows;
+    view->people_n = (size_t)roll->n;
+    view->all = roll->n;
+    return rows;
+}
+
+static bool get_class(struct request *r)
+{
+    struct actor actor;
+    class_no class = class_shown(r, r->params[0], &actor);
+    if (class == 0)
+        return false;
+    struct roll *roll = roll_of(r, &actor, class);
     json_t *place = json_object();
     signup_json_place(place, r->db, school_of_class(r->db, class), class);
-    bool done = html_class(r, &(struct class_view){.id = r->params[0],
-                                                   .class_title = json_get_string(place, "class_title"),
-                                                   .school = json_get_string(place, "school_name"),
-                                                   .people = rows,
-                                                   .people_n = (size_t)roll->n,
-                                                   .come = come,
-                                                   .all = roll->n,
-                                                   .missing = missing});
+    struct class_view view = {.id = r->params[0],
+                              .class_title = json_get_string(place, "class_title"),
+                              .school = json_get_string(place, "school_name")};
+    struct class_people *rows = list_people(roll, &view);
+    bool done = html_class(r, &view);
     json_decref(place);
     free(rows);
     roll_finish(roll);
