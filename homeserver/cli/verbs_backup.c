@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +37,16 @@ static bool fill_media(struct verb_call *call, const char *folder, const char *d
     struct media_copied copied;
     struct text media = TEXT_INIT;
     text_addf(&media, "%s/media", folder);
-    bool done = media_copy(database, call->config->media_path, media.data, &copied, &call->problem);
+    bool done = media_copy(call->config->database_path, database, call->config->media_path, media.data, &copied,
+                           &call->problem);
     if (done)
-        text_addf(told, "%s holds %" PRId64 " files (%" PRId64 " bytes) that people have sent.\n", media.data,
-                  copied.files, copied.bytes);
-    if (done && copied.missing != 0)
-        text_addf(told, "%" PRId64 " files were not there: taken back since, or lost (parta verify %s).\n",
-                  copied.missing, call->config->data_dir);
+        text_addf(told, "It holds %" PRId64 " files (%" PRId64 " bytes) that people have sent.\n", copied.files,
+                  copied.bytes);
+    if (done && copied.taken_back != 0)
+        text_addf(told, "%" PRId64 " were taken back meanwhile.\n", copied.taken_back);
+    if (done && copied.lost != 0)
+        text_addf(told, "%" PRId64 " are LOST: the database names them, and they are not in %s.\n", copied.lost,
+                  call->config->media_path);
     text_finish(&media);
     return done;
 }
@@ -55,28 +59,40 @@ static bool fill(struct verb_call *call, const char *folder, struct text *told)
     bool done = (copy_small_file(call->config->signing_key_path, key.data) ||
                  verb_fail(call, "%s: %s", key.data, strerror(errno))) &&
                 (db_backup(call->config->database_path, database.data) ||
-                 verb_fail(call, "The database could not be copied (see above)."));
-    bool whole = done && fill_media(call, folder, database.data, told); /* what is there of the rest is good */
-    if (!done) {
-        unlink(key.data);
-        rmdir(folder);
-    }
+                 verb_fail(call, "The database could not be copied (see above).")) &&
+                fill_media(call, folder, database.data, told);
     text_finish(&database);
     text_finish(&key);
-    return whole;
+    return done;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    return remove(path);
+}
+
+/* The folder has its name once it is whole: nothing that a full disk or a power cut has left looks like a backup. */
 static bool backup(struct verb_call *call)
 {
     const char *folder = call->args[0];
+    struct stat st;
     if (access(call->config->database_path, R_OK) != 0)
         return verb_fail(call, "%s: %s", call->config->database_path, strerror(errno));
-    if (mkdir(folder, 0700) != 0)
-        return verb_fail(call, "%s: %s", folder, strerror(errno));
-    struct text told = TEXT_INIT;
-    bool done = fill(call, folder, &told);
+    if (lstat(folder, &st) == 0)
+        return verb_fail(call, "%s: %s", folder, strerror(EEXIST));
+    struct text part = TEXT_INIT, told = TEXT_INIT;
+    text_adds(&part, folder);
+    while (part.len > 1 && part.data[part.len - 1] == '/')
+        part.data[--part.len] = '\0';
+    text_adds(&part, ".part");
+    bool made = mkdir(part.data, 0700) == 0 || verb_fail(call, "%s: %s", part.data, strerror(errno));
+    bool done = made && fill(call, part.data, &told) &&
+                (rename(part.data, folder) == 0 || verb_fail(call, "%s: %s", folder, strerror(errno)));
     if (done)
         text_addf(&call->out, "%s holds the database and the signing key; their copy is sound.\n%s", folder, told.data);
+    else if (made)
+        nftw(part.data, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    text_finish(&part);
     text_finish(&told);
     return done;
 }
@@ -99,10 +115,13 @@ static bool verify_media(struct verb_call *call, const char *folder, const char 
     text_addf(&media, "%s/media", folder);
     bool sound = media_verify(database, media.data, &found, &call->problem);
     if (sound)
-        text_addf(told, "%s: %" PRId64 " files are sound, %" PRId64 " are missing, %" PRId64 " damaged.\n", media.data,
-                  found.files, found.missing, found.damaged);
+        text_addf(told, "%s: %" PRId64 " files are sound, %" PRId64 " were taken back.\n", media.data, found.files,
+                  found.taken_back);
     text_finish(&media);
-    return sound && (found.damaged == 0 || verb_fail(call, "Files that people have sent are damaged."));
+    return sound &&
+           ((found.damaged == 0 && found.lost == 0) ||
+            verb_fail(call, "Of the files that people have sent, %" PRId64 " are missing and %" PRId64 " damaged.",
+                      found.lost, found.damaged));
 }
 
 static bool verify(struct verb_call *call)
@@ -131,8 +150,9 @@ static bool verify(struct verb_call *call)
 static const struct verb TABLE[] = {
     {"backup", "FOLDER", 1, 1, NULL, VERB_CONFIG, backup,
      "Copies the database, the signing key and people's files into a new folder and checks the copy.",
-     "The server may be running: the copy is one moment of it, and nobody waits. FOLDER must not exist; keep it where\n"
-     "only administrators can read it, since it holds everything."},
+     "The server may be running: the copy is one moment of it, and nobody waits. FOLDER must not exist; it has the "
+     "name\n"
+     "FOLDER.part until it is whole. Keep it where only administrators can read it, since it holds everything."},
     {"verify", "PATH", 1, 1, NULL, 0, verify,
      "Reads a whole backup (a folder or a database file) and says whether it is sound.",
      "Checks every page, index and reference of the database and, for a folder, the signing key and people's files."},

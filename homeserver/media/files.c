@@ -166,8 +166,7 @@ static bool write_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
-/* Of the whole file; to ≥ 0: it is copied there, too. */
-static bool hash_file(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t *bytes)
+bool media_files_hash(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t *bytes)
 {
     char *piece = xrealloc(NULL, PIECE);
     EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -179,11 +178,6 @@ static bool hash_file(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t 
     EVP_MD_CTX_free(md);
     free(piece);
     return done;
-}
-
-bool media_files_hash(int fd, unsigned char hash[SHA256_BYTES], int64_t *bytes)
-{
-    return hash_file(fd, -1, hash, bytes);
 }
 
 /* A nameless file in the spool; where there are none, one with a name, which name takes (heap). */
@@ -235,7 +229,7 @@ static bool keep_copy(struct media_files *files, int from, const char *content, 
 {
     char *name;
     int fd = open_spooled(files, &name);
-    bool done = fd >= 0 && (from >= 0 ? hash_file(from, fd, hash, bytes) : write_all(fd, content, len)) &&
+    bool done = fd >= 0 && (from >= 0 ? media_files_hash(from, fd, hash, bytes) : write_all(fd, content, len)) &&
                 give_name(files, fd, name, hash);
     if (!done && name != NULL)
         unlink(name);
@@ -251,7 +245,7 @@ bool media_files_keep(struct media_files *files, int fd, const char *content, si
     *bytes = (int64_t)len;
     if (fd < 0)
         sha256(content, len, hash);
-    else if (!hash_file(fd, -1, hash, bytes))
+    else if (!media_files_hash(fd, -1, hash, bytes))
         return complain("a file that was uploaded can't be read from", files->incoming);
     hold(files, hash);
     bool done = fd >= 0 && give_name(files, fd, NULL, hash);

@@ -53,8 +53,9 @@ bool media_files_remove(struct media_files *files, const unsigned char hash[SHA2
  * files it removed. */
 int64_t media_files_sweep(struct media_files *files, media_needed *needed, void *arg, const _Atomic bool *stop);
 
-/* Of a whole file. false: it can't be read. */
-bool media_files_hash(int fd, unsigned char hash[SHA256_BYTES], int64_t *bytes);
+/* Of the whole file fd; to ≥ 0: its bytes are appended there, too. false, errno: it can't be read, or not be written.
+ * Blocks. */
+bool media_files_hash(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t *bytes);
 
 /* The hash as the file's name: 64 digits and a NUL. */
 #define MEDIA_HASH_TEXT 65

@@ -48,6 +48,7 @@
 #include "homeserver/media/upload.h"
 #include "homeserver/outgoing/curl_library.h"
 #include "homeserver/outgoing/outgoing.h"
+#include "homeserver/store/driver/backup.h"
 #include "homeserver/store/driver/schema.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
@@ -1364,10 +1365,11 @@ static void a_backup_of_an_older_database(void **state)
     assert_true(schema_migrate_to(db, 20) && !schema_has_table(db, "media") && schema_has_table(db, "users"));
     db_close(db);
     assert_true(schema_has_table(t.s.f.db, "media"));
-    assert_true(media_copy(path.data, t.dir, to.data, &copied, &problem));
-    assert_true(copied.files == 0 && copied.missing == 0);
+    assert_true(media_copy(path.data, path.data, t.dir, to.data, &copied, &problem));
+    assert_true(copied.files == 0 && copied.lost == 0);
     assert_true(media_verify(path.data, to.data, &copied, &problem));
-    static const char *const FILES[] = {"old.db", "old.db-wal", "old.db-shm", "old-media/content", "old-media"};
+    static const char *const FILES[] = {
+        "old.db", "old.db-wal", "old.db-shm", "old-media/content", "old-media/taken-back", "old-media"};
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; ++i) {
         text_clear(&path);
         text_addf(&path, "%s/%s", t.s.f.dir, FILES[i]);
@@ -1390,11 +1392,11 @@ static void a_backup_has_what_its_database_names(void **state)
     text_addf(&to, "%s/backup", t.s.f.dir);
     free(upload(T1, "one")), free(upload(T1, "two")), free(upload(P1, "two"));
     expect("POST", CREATE, T1, "", 200, "");
-    assert_true(media_copy(t.s.f.path, t.dir, to.data, &copied, &problem));
-    assert_true(copied.files == 3 && copied.bytes == 9 && copied.missing == 0);
+    assert_true(media_copy(t.s.f.path, t.s.f.path, t.dir, to.data, &copied, &problem));
+    assert_true(copied.files == 3 && copied.bytes == 9 && copied.lost == 0);
     assert_true(media_verify(t.s.f.path, to.data, &copied, &problem));
-    assert_true(copied.files == 3 && copied.missing == 0 && copied.damaged == 0);
-    assert_false(media_copy(t.s.f.path, t.dir, to.data, &copied, &problem)); /* into what is there */
+    assert_true(copied.files == 3 && copied.lost == 0 && copied.damaged == 0);
+    assert_false(media_copy(t.s.f.path, t.s.f.path, t.dir, to.data, &copied, &problem)); /* into what is there */
     sha256("one", 3, hash);
     media_hash_text(hash, name);
     text_addf(&path, "%s/content/%.2s/%s", to.data, name, name);
@@ -1406,9 +1408,60 @@ static void a_backup_has_what_its_database_names(void **state)
     assert_true(copied.files == 2 && copied.damaged == 1);
     unlink(path.data);
     assert_true(media_verify(t.s.f.path, to.data, &copied, &problem));
-    assert_true(copied.files == 2 && copied.missing == 1);
+    assert_true(copied.files == 2 && copied.lost == 1);
     assert_int_equal(nftw(to.data, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
     text_finish(&problem), text_finish(&to), text_finish(&path);
+}
+
+static void a_backup_goes_to_another_file_system(void **state)
+{
+    struct media_copied copied;
+    struct stat here, there;
+    struct text problem = TEXT_INIT;
+    char folder[] = "/dev/shm/parta-media-XXXXXX", to[sizeof folder + 8];
+    if (mkdtemp(folder) == NULL || stat(folder, &there) != 0 || stat(t.dir, &here) != 0 ||
+        there.st_dev == here.st_dev) {
+        rmdir(folder);
+        skip(); /* counted aloud */
+    }
+    snprintf(to, sizeof to, "%s/media", folder);
+    free(upload(T1, "one"));
+    assert_true(media_copy(t.s.f.path, t.s.f.path, t.dir, to, &copied, &problem));
+    assert_true(copied.files > 0 && copied.lost == 0 && copied.taken_back == 0);
+    int64_t files = copied.files;
+    assert_true(media_verify(t.s.f.path, to, &copied, &problem));
+    assert_true(copied.files == files && copied.lost == 0 && copied.damaged == 0);
+    assert_int_equal(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    text_finish(&problem);
+}
+
+/* Between the copy of the database and that of the files. */
+static void what_was_taken_back_is_not_lost(void **state)
+{
+    struct error e;
+    struct media_copied copied;
+    struct text problem = TEXT_INIT, copy = TEXT_INIT, to = TEXT_INIT, path = TEXT_INIT;
+    unsigned char hash[SHA256_BYTES];
+    char name[MEDIA_HASH_TEXT];
+    text_addf(&copy, "%s/copy.db", t.s.f.dir);
+    text_addf(&to, "%s/backup", t.s.f.dir);
+    free(upload(P1, "taken back")), free(upload(T1, "lost"));
+    assert_true(db_backup(t.s.f.path, copy.data));
+    assert_true(writer_run(t.s.f.writer, job_forget, &t.s.them[P1], &e));
+    assert_int_equal(upkeep(), JOB_DONE);
+    sha256("lost", 4, hash);
+    media_hash_text(hash, name);
+    text_addf(&path, "%s/content/%.2s/%s", t.dir, name, name);
+    assert_int_equal(unlink(path.data), 0);
+    for (int i = 0; i < 2; ++i) {
+        assert_true(i == 0 ? media_copy(t.s.f.path, copy.data, t.dir, to.data, &copied, &problem)
+                           : media_verify(copy.data, to.data, &copied, &problem));
+        assert_int_equal(copied.lost, 1);
+        assert_true(copied.taken_back >= 1 && copied.damaged == 0);
+    }
+    assert_int_equal(nftw(to.data, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(unlink(copy.data), 0);
+    text_finish(&problem), text_finish(&copy), text_finish(&to), text_finish(&path);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -1444,6 +1497,8 @@ int main(void)
         TEST(what_something_shows_stays),
         TEST(files_that_no_row_names_go),
         TEST(a_backup_has_what_its_database_names),
+        TEST(a_backup_goes_to_another_file_system),
+        TEST(what_was_taken_back_is_not_lost),
         TEST(a_backup_of_an_older_database),
     };
     signal(SIGPIPE, SIG_IGN);
