@@ -8,6 +8,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/imports.h"
@@ -142,6 +143,27 @@ static user_no *pupils_of(struct db *db, class_no class, size_t *n)
     return users;
 }
 
+/* Whether the class is the last homeroom of the school that the person was a pupil of: who moved to another, repeats
+ * the year or works here since does not leave with the class they once were in. The latest row counts, not today's:
+ * the year turns in summer, and rosters end enrollments with the lessons. */
+static bool leaves_with(const struct rollover *ro, user_no user, const struct class_step *class)
+{
+    struct enrollment_row row;
+    school_day end = 0, elsewhere = 0; /* of the latest row here and in a homeroom that does not end */
+    struct stmt *q = enrollments_of_person(ro->c->tx->db, user);
+    while (enrollments_next(q, &row))
+        for (size_t i = 0; row.role == ROLE_PUPIL && i < ro->n; ++i) {
+            const struct class_step *in = &ro->classes[i];
+            school_day *latest = in->no == class->no ? &end : &elsewhere;
+            if (in->no == row.class && in->homeroom && (in->no == class->no || in->next != CLASS_ENDS) &&
+                row.end > *latest)
+                *latest = row.end;
+        }
+    stmt_end(q);
+    return end > elsewhere &&
+           !(school_roles(ro->c->tx->db, ro->school, user) & ~(unsigned)(ROLE_PUPIL | ROLE_GUARDIAN));
+}
+
 /* Who has left already by another row of the same class is not there any more. */
 static bool graduate(struct rollover *ro, const struct class_step *class)
 {
@@ -149,7 +171,7 @@ static bool graduate(struct rollover *ro, const struct class_step *class)
     bool good = true;
     user_no *users = pupils_of(ro->c->tx->db, class->no, &n);
     for (size_t i = 0; good && i < n; ++i) {
-        if (i > 0 && users[i] == users[i - 1])
+        if ((i > 0 && users[i] == users[i - 1]) || !leaves_with(ro, users[i], class))
             continue;
         changelog_record(&ro->changelog, "graduate", '-', NULL, CHANGELOG_PERSON, users[i], CHANGELOG_CLASS, class->no);
         good = change_leave_school(&ro->office, users[i], ro->school);

@@ -247,6 +247,23 @@ static void assert_title(struct world *w, class_no class, const char *title)
     free(now);
 }
 
+/* Who was a pupil of the class that ends, years ago: one repeats years, one teaches now. */
+static bool job_once_there(struct tx *tx, void *arg, struct error *e)
+{
+    const struct world *w = arg;
+    const user_no them[] = {w->small, w->teacher};
+    fixture_acts(tx);
+    bool good = true;
+    for (size_t i = 0; i < sizeof them / sizeof *them; ++i)
+        good = good && enrollments_put(tx->db, &(struct enrollment_row){.class = w->fifth,
+                                                                        .user = them[i],
+                                                                        .role = ROLE_PUPIL,
+                                                                        .begin = 20200901,
+                                                                        .end = 20210531,
+                                                                        .source = "test"});
+    return good;
+}
+
 static void test_g3_year(void **state)
 {
     struct world w;
@@ -254,6 +271,7 @@ static void test_g3_year(void **state)
     world_start(&w);
     room_no old_room = roster_room(&w, w.first, ROOM_CLASS), fifth_room = roster_room(&w, w.fifth, ROOM_CLASS);
     assert_true(joined(&w, old_room, w.small));
+    assert_true(writer_run(w.f.writer, job_once_there, &w, &e));
     struct turning t = {
         .school = w.school,
         .last_grade = 5,
@@ -299,6 +317,8 @@ static void test_g3_year(void **state)
     /* Who was in the last grade has left, the class teacher has not. */
     assert_string_equal(world_account_state(&w, w.old), "left");
     assert_string_equal(world_account_state(&w, w.class_teacher), "active");
+    assert_string_equal(world_account_state(&w, w.small), "restricted"); /* a child, not confirmed (D2) */
+    assert_string_equal(world_account_state(&w, w.teacher), "active");
     assert_false(joined(&w, fifth_room, w.old));
     assert_true(joined(&w, fifth_room, w.class_teacher));
     assert_int_equal(roster_room(&w, w.fifth, ROOM_CLASS), 0);

@@ -951,6 +951,13 @@ static void a_mail_says_how_much_and_nothing_else(void **state)
     assert_true(writer_run(w.f.writer, job_contact, &w.boris, &e));
     assert_false(set_mail(&w, "boris@mail.example", "app", &e));
     assert_true(set_mail(&w, "boris@mail.example", "m.email", &e));
+    const struct pusher_row hers = {.user = w.anna,
+                                    .device = add_device(&w, w.anna, "HERS"),
+                                    .pushkey = "boris@mail.example",
+                                    .app_id = "m.email",
+                                    .enabled = true};
+    assert_false(set_as(&w, &hers, 0, false, false, &e)); /* nobody takes away what goes to an address of another */
+    assert_int_equal(pushers(&w, w.boris), 1);
     struct digest *digest = digest_create(push_delivery_service(w.push), send_mail, NULL);
     int64_t now = clock_wall_ms();
     say(&w, NULL);

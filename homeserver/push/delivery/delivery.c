@@ -369,6 +369,8 @@ static bool check_http(const struct push_delivery *push, const struct push_wish 
     if (!gateway_of_url(wish->url, gateway))
         return error_set_parameter(e, ERROR_INVALID_PARAM, "data",
                                    "data.url is the address of a push gateway: https://host" GATEWAY_PATH);
+    if (strcmp(wish->pusher->app_id, PUSHER_EMAIL_APP) == 0)
+        return error_set_parameter(e, ERROR_INVALID_PARAM, "app_id", PUSHER_EMAIL_APP " is for e-mail pushers alone.");
     return (push->consumer != NULL && gateway_leave(push->service.config, gateway) != GATEWAY_REFUSED) ||
            rule_refuse(e, RULE_A5_PUSH_GATEWAY);
 }

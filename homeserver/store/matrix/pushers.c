@@ -47,7 +47,8 @@ static const struct statement TEXTS[COUNT] = {
             " device_name = $7, profile_tag = $8, lang = $9, data = $10, gateway = $11, id_only = $12, enabled = $13,"
             " set_ms = $14",
     [REMOVE] = "DELETE FROM pushers WHERE " ONE,
-    [REMOVE_OF_OTHERS] = "DELETE FROM pushers WHERE user_no <> $1 AND app_id = $2 AND pushkey = $3",
+    [REMOVE_OF_OTHERS] = "DELETE FROM pushers WHERE user_no <> $1 AND app_id = $2 AND pushkey = $3"
+                         " AND kind = 'http'",
     [REJECT] = "DELETE FROM pushers WHERE " ONE " AND set_ms = $4",
     [MAILED] = "UPDATE pushers SET mailed_ms = $4, mailed_pos = $5 WHERE " ONE,
     [FORGET] = "DELETE FROM pushers WHERE user_no = $1",

@@ -59,6 +59,7 @@ stream_pos pushers_mailed_pos(struct db *db, user_no user, const char *app_id, c
 /* Inside a job. */
 bool pushers_put(struct tx *tx, const struct pusher_row *row);
 bool pushers_remove(struct tx *tx, user_no user, const char *app_id, const char *pushkey);
+/* A device has one account at a time, unless its app says so; an address has one owner anyway. */
 bool pushers_remove_of_others(struct tx *tx, user_no user, const char *app_id, const char *pushkey);
 /* If it was not set again since. */
 bool pushers_reject(struct tx *tx, user_no user, const char *app_id, const char *pushkey, int64_t set_ms);
