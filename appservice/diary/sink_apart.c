@@ -48,6 +48,7 @@ enum matrix_answer sink_keep_apart(struct sink_matrix *m, const char *child, con
     char mark[2 * MARK_BYTES + 1];
     struct text name = TEXT_INIT;
     size_t n = 0;
+    bool stays = false;
     enum matrix_answer answer = MATRIX_DONE;
     text_addf(&name, "apart/%s", child);
     mark_of(guardians, separate, mark);
@@ -57,11 +58,14 @@ enum matrix_answer sink_keep_apart(struct sink_matrix *m, const char *child, con
     for (size_t i = 0; answer == MATRIX_DONE && i < n; ++i) {
         const struct audience a = allowed(rooms[i].audience, child, guardians, separate);
         answer = sink_put_out(m, rooms[i].room_id, &a);
-        if (answer == MATRIX_REFUSED) { /* the bot is not in it, or has no say there */
-            log_warn("diary", "who is in the room %s can't be seen to", rooms[i].room_id);
-            answer = MATRIX_DONE;
+        if (answer == MATRIX_REFUSED) {
+            log_warn("diary", "somebody stays in the room %s who may not be in it any more", rooms[i].room_id);
+            stays = true;
+            answer = MATRIX_DONE; /* the others all the same */
         }
     }
+    if (answer == MATRIX_DONE && stays)
+        answer = MATRIX_REFUSED;
     if (changed && answer == MATRIX_DONE && n != 0) {
         state_begin(m->state);
         state_word_put(m->state, name.data, mark);
@@ -93,7 +97,8 @@ void sink_keep_all_apart(struct sink_matrix *m, int64_t now_ms)
             answer = sink_keep_apart(m, children[i], &guardians, separate);
         }
         if (answer == MATRIX_REFUSED)
-            answer = MATRIX_DONE; /* the school knows nobody of that name any more */
+            answer =
+                MATRIX_DONE; /* the school knows nobody of that name any more, or somebody stays: the others first */
     }
     if (answer == MATRIX_DONE) {
         state_begin(m->state);

@@ -122,7 +122,7 @@ static void tell_people(struct telling *t, const char *child, const char *given_
     bool separate, absence = t->notice->kind == RECORD_ABSENCE, apart = t->m->settings->pupil_first_hours != 0;
     sink_take_guardians(guardianships, child, &guardians, &separate);
     enum matrix_answer parted = sink_keep_apart(t->m, child, &guardians, separate);
-    if (parted != MATRIX_DONE) {
+    if (parted != MATRIX_DONE && parted != MATRIX_REFUSED) { /* where somebody stays nothing is said (sink_gather) */
         outcome_note(&t->outcome, parted);
         return;
     }

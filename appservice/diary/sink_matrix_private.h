@@ -91,7 +91,8 @@ bool sink_is_of(const struct audience *a, const char *user_id); /* pure */
 
 /* The audience's room: heap, when DONE. It is noted before anybody is asked into it. */
 enum matrix_answer sink_room_of(struct sink_matrix *m, const struct audience *a, char **room_id);
-/* Puts out whoever is in the room and not of the audience. */
+/* Puts out whoever is in the room and not of the audience. REFUSED: somebody stays whom the bot can't put out. A room
+ * that it is not in is seen to: nothing is said there. */
 enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, const struct audience *a);
 /* Makes the room's members those of the audience. true: it may be spoken there. */
 bool sink_gather(struct telling *t, const char *room_id, const struct audience *a);
@@ -141,7 +142,7 @@ bool sink_is_guardian(const json_t *guardianships, const char *child,
 
 /* Puts out of every room of the child's who may not be in it any more (D9, I2): that of guardians who are told apart
  * now, also where nothing is said to them. Asks once for each change of what the school says of them. Before anything
- * more is said of the child. */
+ * more is said of the child. REFUSED: somebody stays in one of the rooms; asked again the next time. */
 enum matrix_answer sink_keep_apart(struct sink_matrix *m, const char *child, const struct audience *guardians,
                                    bool separate);
 /* Of all the children, in the evening: a guardianship may have ended of whom nothing is said for months. */

@@ -179,55 +179,73 @@ void sink_tell_room(struct telling *t, const char *room_id, const char *given_na
     outcome_note(&t->outcome, answer);
 }
 
-/* Whose room it is, as the school calls them: heap; NULL: nobody's who is there. Whoever may not be in it any more is
- * put out first: the other marks are said again. */
+/* Whose room it is, as the school calls them: heap; NULL: no child's. Whoever may not be in it any more is put out
+ * first: the other marks are said again. REFUSED: somebody stays, or the school knows the child no more. */
 static enum matrix_answer given_name_of(struct sink_matrix *m, const char *room_id, char **given_name)
 {
     struct family family = {0};
     struct audience guardians = {.n = 0};
     bool separate;
     char *child = state_room_child(m->state, room_id);
-    enum matrix_answer answer = child != NULL ? families_ask(&m->families, &m->client, child, &family) : MATRIX_REFUSED;
-    const char *name = json_get_string(family.person, "given_name");
-    *given_name = answer == MATRIX_DONE && name != NULL ? xstrdup(name) : NULL;
+    *given_name = NULL;
+    if (child == NULL)
+        return MATRIX_DONE;
+    enum matrix_answer answer = families_ask(&m->families, &m->client, child, &family);
     if (answer == MATRIX_DONE) {
+        const char *name = json_get_string(family.person, "given_name");
+        *given_name = name != NULL ? xstrdup(name) : NULL;
         sink_take_guardians(family.guardianships, child, &guardians, &separate);
         answer = sink_keep_apart(m, child, &guardians, separate);
     }
     free(child);
-    return answer == MATRIX_REFUSED ? MATRIX_DONE : answer;
+    return answer;
+}
+
+/* Says the message again without what was withdrawn. */
+static enum matrix_answer say_rest(struct telling *t, const struct place *place, struct notice_item *items, size_t n)
+{
+    char txn[WIRE_TXN_BYTES], *given_name;
+    enum matrix_answer answer = given_name_of(t->m, place->room_id, &given_name);
+    for (size_t i = 0; i < n; ++i)
+        items[i].child = given_name;
+    sink_wire_txn(t->notice->txn, place->room_id, txn);
+    if (answer == MATRIX_DONE)
+        answer = sink_say_edit(t->m, &(struct saying){place->room_id, place->root, txn}, message_of(t->m, items, n));
+    free(given_name);
+    return answer;
+}
+
+/* All that the message was said by. */
+static enum matrix_answer redact_whole(struct telling *t, const struct place *place)
+{
+    size_t n;
+    enum matrix_answer answer = MATRIX_DONE;
+    struct sent *sent = state_sent_all(t->m->state, place->root, &n);
+    for (size_t i = 0; answer == MATRIX_DONE && i < n; ++i)
+        answer = sink_redact(t, &(struct saying){place->room_id, place->root, sent[i].txn});
+    state_sent_free(sent, n);
+    return answer;
 }
 
 void sink_take_back(struct telling *t, const struct place *place)
 {
-    char txn[WIRE_TXN_BYTES], *given_name = NULL;
     struct notice_item *items;
-    size_t n, n_sent;
+    size_t n;
     struct notice without = *t->notice;
     const struct telling gone = {.m = t->m, .notice = &without};
     without.record = NULL; /* also where it went into other rooms */
     enum matrix_answer answer =
         items_of(&gone, place->room_id, place->root, NULL, &items, &n) ? MATRIX_DONE : MATRIX_NOT_NOW;
-    if (answer == MATRIX_DONE && n != 0) {
-        sink_wire_txn(t->notice->txn, place->room_id, txn);
-        answer = given_name_of(t->m, place->room_id, &given_name);
-        for (size_t i = 0; i < n; ++i)
-            items[i].child = given_name;
-        if (answer == MATRIX_DONE)
-            answer =
-                sink_say_edit(t->m, &(struct saying){place->room_id, place->root, txn}, message_of(t->m, items, n));
-    } else if (answer == MATRIX_DONE) {
-        struct sent *sent = state_sent_all(t->m->state, place->root, &n_sent);
-        for (size_t i = 0; answer == MATRIX_DONE && i < n_sent; ++i)
-            answer = sink_redact(t, &(struct saying){place->room_id, place->root, sent[i].txn});
-        state_sent_free(sent, n_sent);
-    }
+    bool rest = answer == MATRIX_DONE && n != 0;
+    if (rest)
+        answer = say_rest(t, place, items, n);
+    if (rest ? answer == MATRIX_REFUSED : answer == MATRIX_DONE)
+        answer = redact_whole(t, place);
     if (answer == MATRIX_DONE) {
         state_begin(t->m->state);
         state_place_drop(t->m->state, t->notice->source, t->notice->id, place->room_id);
         answer = state_commit(t->m->state) ? MATRIX_DONE : MATRIX_UNKNOWN;
     }
-    free(given_name);
     free(items);
     outcome_note(&t->outcome, answer);
 }

@@ -194,22 +194,27 @@ static char standing_of(const json_t *members, const char *user_id, int64_t sinc
     return 0;
 }
 
+/* REFUSED: somebody could not be put out; whoever else could is. */
 static enum matrix_answer put_out(struct sink_matrix *m, const char *room_id, const struct audience *a,
                                   const json_t *members, bool *changed)
 {
     enum matrix_answer answer = MATRIX_DONE;
+    bool refused = false;
     size_t i;
     json_t *event;
     json_array_foreach(members, i, event) {
         const char *user_id = json_get_string(event, "state_key");
         const char *membership = json_get_string(json_get_object(event, "content"), "membership");
-        if (answer != MATRIX_DONE || user_id == NULL || membership == NULL || strcmp(user_id, m->bot) == 0 ||
-            sink_is_of(a, user_id) || (strcmp(membership, "leave") == 0 || strcmp(membership, "ban") == 0))
+        if (user_id == NULL || membership == NULL || strcmp(user_id, m->bot) == 0 || sink_is_of(a, user_id) ||
+            strcmp(membership, "leave") == 0 || strcmp(membership, "ban") == 0)
             continue;
         answer = sink_room_call(m, "POST", room_id, "/kick", json_pack("{s:s}", "user_id", user_id), NULL);
         *changed = true;
+        refused = refused || answer == MATRIX_REFUSED;
+        if (answer != MATRIX_DONE && answer != MATRIX_REFUSED)
+            return answer;
     }
-    return answer;
+    return refused ? MATRIX_REFUSED : MATRIX_DONE;
 }
 
 enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, const struct audience *a)
@@ -217,6 +222,10 @@ enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, cons
     bool changed = false;
     sink_forget_state(m);
     enum matrix_answer answer = know_state(m, room_id);
+    if (answer == MATRIX_REFUSED) {
+        log_warn("diary", "who is in the room %s can't be seen to: the bot is not in it", room_id);
+        return MATRIX_DONE;
+    }
     if (answer == MATRIX_DONE)
         answer = put_out(m, room_id, a, m->room_state, &changed);
     if (changed)
