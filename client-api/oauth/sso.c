@@ -176,7 +176,6 @@ static bool post_ask(struct request *r)
     return true;
 }
 
-#define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/login/sso/redirect", get_redirect, ROUTE_ANYBODYS_PAGE, RATE_NONE, "redirectToSSO"},
     {HTTP_GET, "/_matrix/client/v3/login/sso/redirect/{idpId}", get_redirect_provider, ROUTE_ANYBODYS_PAGE, RATE_NONE,

@@ -137,7 +137,6 @@ static bool get_account(struct request *r)
     return done;
 }
 
-#define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
     {HTTP_GET, "/parta/account", get_account, ROUTE_PENDING_TOO, RATE_READ, NULL},
 };

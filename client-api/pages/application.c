@@ -76,7 +76,6 @@ static bool post_withdraw(struct request *r)
            page_go(r, "/parta/account?done=withdrawn");
 }
 
-#define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
     {HTTP_GET, "/parta/application/{application}", get_application, ROUTE_PENDING_TOO, RATE_READ, NULL},
     {HTTP_POST, "/parta/account/application", post_edit, ROUTE_PENDING_TOO | ROUTE_POSTS, RATE_WRITE, NULL, NULL,

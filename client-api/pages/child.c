@@ -251,7 +251,6 @@ static bool post_erase(struct request *r)
 }
 
 #define HERE "/parta/child"
-#define ROUTE_DOES (ROUTE_PERSONS_PAGE | ROUTE_POSTS)
 #define ROUTE_PROVEN (ROUTE_DOES | ROUTE_HASH)
 static const struct route TABLE[] = {
     {HTTP_GET, HERE "/{userId}", get_child, ROUTE_PERSONS_PAGE, RATE_READ, NULL},

@@ -54,7 +54,6 @@ static bool post_export(struct request *r)
     return reply_own_export(r);
 }
 
-#define ROUTE_DOES (ROUTE_PERSONS_PAGE | ROUTE_POSTS)
 static const struct route TABLE[] = {
     {HTTP_POST, "/parta/account/guardian-link", post_guardian_link, ROUTE_DOES, RATE_WRITE, NULL, NULL, page_body_max},
     {HTTP_GET, "/parta/account/export", get_export, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},

@@ -21,6 +21,8 @@ struct page_hooks;
 #define ROUTE_ANYBODYS_PAGE (ROUTE_PAGE | ROUTE_ANONYMOUS | ROUTE_HTML | ROUTE_LOCKED_TOO)
 #define ROUTE_PERSONS_PAGE (ROUTE_PAGE | ROUTE_HTML) /* whoever is not signed in is asked to, and then sent back */
 #define ROUTE_POSTS (ROUTE_BODY | ROUTE_FORM)
+#define ROUTE_DOES (ROUTE_PERSONS_PAGE | ROUTE_POSTS)             /* a form of theirs */
+#define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO) /* also whose application waits */
 
 #define PAGE_BODY_MAX (16 << 10)
 size_t page_body_max(const struct server *server); /* for struct route: no form is larger */

@@ -11,6 +11,10 @@
 #include "homeserver/cli/verb.h"
 #include "homeserver/http/request.h"
 
+/* For rows of tables of verbs: where every path of the API begins; what such a verb needs, and what runs it. */
+#define API "/_parta/v1"
+#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
+
 /* Where something goes, by the first character: "?school": the query; ":name": a string of the body; "#uses": a whole
  * number of the body; "!enabled": a flag, true in the body; "/scopes": words with commas between, a list of the body;
  * "-enabled": a flag, false in the body; "^override", "^version": headers Parta-Override-Reason, If-Match; "=json":

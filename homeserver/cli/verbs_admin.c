@@ -3,9 +3,6 @@
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
-#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
-#define API "/_parta/v1"
-
 static const struct verb_option JSON_OPTIONS[] = {OPTION_JSON, {NULL}};
 static const struct verb_option OVERRIDE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
 

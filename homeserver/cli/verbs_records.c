@@ -2,9 +2,7 @@
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
-#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
 #define PERSON "user_id standing roles.role family_name given_name middle_name"
-#define API "/_parta/v1"
 
 /* --- Schools and classes --- */
 

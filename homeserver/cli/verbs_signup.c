@@ -2,9 +2,6 @@
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
-#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
-#define API "/_parta/v1"
-
 static const struct verb_option LINK_CREATE_OPTIONS[] = {
     OPTION_SCHOOL,
     OPTION_CLASS,

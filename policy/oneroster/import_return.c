@@ -15,8 +15,6 @@
 #include "policy/oneroster/import_private.h"
 #include "policy/records/returning.h"
 
-#define GUARDIANS_MAX 2 /* D5 */
-
 static bool says(const struct id_map *ids, const char *sourced_id)
 {
     return sourced_id != NULL && id_map_find(ids, sourced_id) != ID_NONE;

@@ -23,7 +23,6 @@
 #include "policy/records/people.h"
 #include "policy/records/reconcile.h"
 
-#define GUARDIANS_MAX 2      /* D5: in force */
 #define GUARDIANSHIPS_MAX 16 /* of a child, those that are not (D9) included: so many are looked at */
 
 /* One change on its way: gate, record, consequences, log. */

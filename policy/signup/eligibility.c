@@ -6,8 +6,6 @@
 #include "homeserver/store/school/guardianships.h"
 #include "policy/records/office_act.h"
 
-#define GUARDIANS_MAX 2 /* D5 */
-
 /* C4: by a link a parent's account becomes no pupil's, of whatever age: it would be the child's. */
 static bool asks_as_guardian(struct db *db, user_no user)
 {

@@ -28,7 +28,6 @@ struct text;
 #define LINK_LIFETIME_MAX_MS (INT64_C(120) * 24 * 60 * 60 * 1000)
 #define GUARDIAN_LINK_LIFETIME_MAX_MS (INT64_C(7) * 24 * 60 * 60 * 1000)
 #define GUARDIAN_LINKS_OPEN_MAX 2 /* of one child; a third takes the place of the oldest */
-#define GUARDIANS_MAX 2           /* D5 */
 
 struct link_wish {
     enum link_kind kind;

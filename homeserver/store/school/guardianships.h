@@ -32,6 +32,8 @@ struct stmt *guardianships_page(struct db *db, const struct viewer *viewer, user
                                 user_no after, int limit);
 bool guardianships_next(struct stmt *q, struct guardianship_row *row);
 
+#define GUARDIANS_MAX 2 /* D5: of a child, in force */
+
 /* Guardians of a child, children of a guardian, by number: at most max into out; returns how many there are. Of
  * guardianships in force (D9): the rest have no guardian's rights, and no place of the two (D5). */
 int guardianships_guardians(struct db *db, user_no child, user_no *out, int max);
