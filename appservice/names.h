@@ -11,6 +11,8 @@ struct accounts;
 struct db;
 struct registry;
 
+/* registry: struct registry. Whether some service has the ID for itself alone; whether this one has it in its
+ * namespace. Any thread. */
 bool names_exclusive(void *registry, const char *user_id);
 bool names_in_namespace(void *registry, const char *service, const char *user_id);
 

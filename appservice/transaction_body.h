@@ -36,6 +36,7 @@ struct transaction_range {
 void transaction_body_init(struct transaction_body *body, struct user_names *names);
 void transaction_body_finish(struct transaction_body *body);
 
+/* An event as services see it; json: a whole ephemeral event. Both are copied, in the order in which they are told. */
 void transaction_body_add_event(struct transaction_body *body, const struct render *how, const struct event_row *row);
 void transaction_body_add_ephemeral(struct transaction_body *body, const char *json);
 
@@ -49,6 +50,7 @@ void transaction_body_add_keys(struct transaction_body *body, const struct trans
 /* What keys the devices of that user have left, if it is one of the service's. Blocks (reads). */
 void transaction_body_add_counts(struct transaction_body *body, const struct transaction_range *range, user_no user);
 
+/* Nothing was added that is worth a transaction. */
 bool transaction_body_is_empty(const struct transaction_body *body);
 void transaction_body_write(const struct transaction_body *body, struct text *out); /* appends */
 

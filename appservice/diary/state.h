@@ -98,6 +98,7 @@ void state_forget_before(struct state *state, school_day day); /* what is that o
 
 enum subject_kind { SUBJECT_PUPIL, SUBJECT_GROUP };
 
+/* The diary's id is that sourcedId of the roster, whatever it was before. unmatch: false: it was none's. */
 void state_match(struct state *state, const char *source, enum subject_kind kind, const char *id,
                  const char *sourced_id);
 bool state_unmatch(struct state *state, const char *source, enum subject_kind kind, const char *id);
@@ -116,6 +117,7 @@ void state_print_problems(struct state *state, struct text *out);
 
 /* --- The webhook's replays --- */
 
+/* Whether that signature came before; note keeps it, and forgets those noted before forget_before_ms. */
 bool state_signature_seen(struct state *state, const unsigned char hash[RECORD_HASH_BYTES]);
 void state_signature_note(struct state *state, const unsigned char hash[RECORD_HASH_BYTES], int64_t now_ms,
                           int64_t forget_before_ms);

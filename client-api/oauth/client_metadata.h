@@ -14,6 +14,7 @@
  * is wrong with which member. */
 json_t *client_metadata_taken(const json_t *asked, enum oauth_error *why, const char **parameter);
 
+/* Whether grant_types of what client_metadata_taken gave has it. Pure. */
 bool client_metadata_allows(const json_t *metadata, const char *grant_type);
 
 /* Whether the redirect URI is one that was registered. */

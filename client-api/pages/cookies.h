@@ -28,6 +28,7 @@ enum page_cookie {
  * header may be NULL. Pure. */
 bool cookie_find(const char *header, const char *name, char *out, size_t out_bytes);
 
+/* What the browser sent of ours. false: nothing, or nothing that one of ours looks like. */
 bool page_cookie(const struct request *r, enum page_cookie which, char out[COOKIE_BYTES]);
 bool page_cookie_long(const struct request *r, enum page_cookie which, char out[COOKIE_LONG_BYTES]);
 

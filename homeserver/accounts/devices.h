@@ -14,6 +14,7 @@ bool device_delete(const struct accounts *accounts, user_no user, const char *de
 bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n,
                         struct error *e);
 
+/* The same of all that the person has. Blocks. */
 bool device_delete_all(const struct accounts *accounts, user_no user, struct error *e);
 
 /* false: *e is ERROR_NOT_FOUND or ERROR_INVALID_PARAM (longer than DEVICE_NAME_BYTES_MAX). Blocks. */

@@ -34,6 +34,8 @@ struct rendezvous_view {
 bool rendezvous_open(struct rendezvous *rendezvous, const char *place, const char *data, size_t len, int64_t now_ms,
                      struct rendezvous_view *out);
 
+/* What lies there, with a copy of its data, which the caller frees. false: it is gone, or never
+ * was; out is untouched. */
 bool rendezvous_get(struct rendezvous *rendezvous, const char *id, int64_t now_ms, struct rendezvous_view *out);
 
 enum rendezvous_outcome { RENDEZVOUS_PUT, RENDEZVOUS_GONE, RENDEZVOUS_CONCURRENT };
@@ -42,6 +44,7 @@ enum rendezvous_outcome { RENDEZVOUS_PUT, RENDEZVOUS_GONE, RENDEZVOUS_CONCURRENT
 enum rendezvous_outcome rendezvous_put(struct rendezvous *rendezvous, const char *id, const char *sequence,
                                        const char *data, size_t len, int64_t now_ms, struct rendezvous_view *out);
 
+/* Ends it, for both sides. false: it is gone, or never was. */
 bool rendezvous_close(struct rendezvous *rendezvous, const char *id, int64_t now_ms);
 
 #endif

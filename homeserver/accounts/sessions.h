@@ -31,6 +31,7 @@ struct session {
     bool oauth; /* by the OAuth 2.0 API: no endpoint that wants interactive authentication is its */
 };
 
+/* Nothing is in memory yet; at most max sessions will be at once. server_name is copied. Never NULL. */
 struct sessions *sessions_create(const char *server_name, size_t max);
 
 /* The writer that notes the first use of a token got by a refresh (store/matrix/tokens.h, tokens_used); sessions_load
@@ -51,6 +52,7 @@ const struct session *sessions_load(struct sessions *sessions, struct db *db, co
  * next to nothing: held polls are asked at every wake. Any thread, never blocks. */
 bool session_holds(const struct session *session);
 
+/* One reference more, which the caller gives back. Any thread. Never blocks. */
 const struct session *session_ref(const struct session *session);
 void session_unref(const struct session *session); /* NULL is accepted; any thread */
 

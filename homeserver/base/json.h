@@ -27,6 +27,7 @@ bool json_is_canonical_value(const json_t *value);
 const char *json_get_string(const json_t *object, const char *key); /* borrowed; NULL: absent or not a string */
 json_t *json_get_object(const json_t *object, const char *key);     /* borrowed; NULL: absent or not an object */
 json_t *json_get_array(const json_t *object, const char *key);      /* borrowed; NULL: absent or not an array */
+/* otherwise: absent, or not an integer; not a boolean. A NULL object has nothing. */
 int64_t json_get_int(const json_t *object, const char *key, int64_t otherwise);
 bool json_get_bool(const json_t *object, const char *key, bool otherwise);
 

@@ -11,6 +11,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_set_level(enum log_level level);                   /* any thread, any time (SIGHUP) */
 bool log_level_from(const char *name, enum log_level *out); /* "error", "warn", "info", "debug" */
+/* Whether such a line would be written: asked before one that costs much to make. Any thread. */
 bool log_enabled(enum log_level level);
 
 /* One line. area: a word ("http", "store"). keys: "key", value pairs of const char *, ended by NULL. */

@@ -19,8 +19,11 @@ struct text {
 
 void text_finish(struct text *t); /* frees data and empties t; NULL is accepted */
 void text_clear(struct text *t);  /* len = 0, keeps the memory */
+/* Room for so many bytes more and a NUL: until they are used up nothing moves data. Ends the
+ * process when memory does. */
 void text_reserve(struct text *t, size_t more);
 
+/* Here and below: a NUL stands behind what was added, which len does not count. bytes must not lie in t. */
 void text_add(struct text *t, const char *bytes, size_t len);
 
 /* A NUL-terminated string; here, so that the length of a literal is known when it is compiled. */

@@ -26,8 +26,10 @@ bool address_from(const struct sockaddr *from, struct address *out); /* false: n
 void address_text(const struct address *address, char out[ADDRESS_TEXT]); /* mapped ones as plain IPv4 */
 
 bool network_parse(const char *text, struct network *out); /* "10.0.0.0/8", "::1", "fd00::/8" */
+/* Whether the address is in it. Pure, as the next. */
 bool network_holds(const struct network *network, const struct address *address);
 
+/* Whether it is in one of the n networks: those of the proxies that may say for whom they ask. */
 bool address_is_trusted(const struct address *address, const struct network *trusted, size_t n);
 
 /* The client's address: walks the X-Forwarded-For list from its end for as long as the one that added the entry is

@@ -49,11 +49,14 @@ bool credential_holds(struct request *r);
  * false: *e. */
 bool credential_recheck(const struct request *r, struct db *db, struct error *e);
 
+/* Tells the kind of credential that it was used from where r comes, if it wants to know (a device's last
+ * use). Does not block. */
 void credential_used(const struct request *r);
 
 /* Takes the request from the bucket of whoever asks. 0: it may pass; otherwise the milliseconds until its turn. */
 int64_t credential_rate(const struct request *r, int64_t now_ms);
 
+/* Gives back what it holds, and is nobody's then. */
 void identity_finish(struct identity *identity);
 
 #endif

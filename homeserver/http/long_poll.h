@@ -34,6 +34,7 @@ void long_polls_finish(struct long_polls *polls); /* is empty by then */
 
 void long_poll_add(struct long_polls *polls, struct request_context *context,
                    int64_t now_ms); /* r.poll.user and .deadline_ms are filled in */
+/* It must be in there. */
 void long_poll_remove(struct long_polls *polls, struct request_context *context);
 
 /* Visits the requests of the users a wake concerns. soon: is told of most of them a few visits before, so that it can

@@ -63,6 +63,7 @@ struct pool_settings {
     void *self;
 };
 
+/* No thread yet: they begin as jobs come, at most settings->max. Never NULL. */
 struct pool *pool_create(const struct pool_settings *settings);
 
 enum pool_outcome {
@@ -86,6 +87,7 @@ struct pool_state {
     int threads, idle;
     size_t queued;
 };
+/* At this moment, for metrics and tests. Any thread. */
 struct pool_state pool_state(struct pool *pool);
 
 #endif

@@ -25,6 +25,7 @@ struct letter {
 struct post *post_create(const struct config *config, struct outgoing *outgoing, struct text *problem);
 void post_destroy(struct post *post); /* after outgoing_stop; NULL is accepted */
 
+/* Whether the settings name such a way; whether it works is another question. */
 bool post_offers(const struct post *post, enum post_way way);
 
 /* As smtp_send; the letter is copied. self is a struct post: the form that struct contacts wants. */

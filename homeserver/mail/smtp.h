@@ -31,6 +31,7 @@ void smtp_destroy(struct smtp *smtp); /* after outgoing_stop; NULL is accepted *
  * deadline_ms (clock_mono_ms). false: the queue is full or the address will not do, done is not called. */
 bool smtp_send(struct smtp *smtp, const struct mail *mail, int64_t deadline_ms, outgoing_done *done, void *arg);
 
+/* One @ with something on both sides, printable ASCII, and nothing that means anything to SMTP or to a header. Pure. */
 bool smtp_address_safe(const char *address);
 
 /* The message as it goes over the wire, CRLF at every line's end. name: of the sender, NULL: none; id: the part of the

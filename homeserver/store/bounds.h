@@ -30,6 +30,7 @@ bool bound_has_room(struct db *db, enum bound bound, user_no user, int64_t scope
 /* ERROR_BOUND of something that is counted elsewhere; word: static storage, for machines. Returns false. */
 bool bound_refuse(struct error *e, const char *word, int64_t most);
 
+/* "sessions", for machines; how many there may be. */
 const char *bound_word(enum bound bound);
 int64_t bound_most(enum bound bound);
 

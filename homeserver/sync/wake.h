@@ -39,6 +39,7 @@ struct wake {
 
 struct wake *wake_ref(struct wake *wake);
 void wake_unref(struct wake *wake); /* NULL is accepted */
+/* Whether there is anything in it for the user. */
 bool wake_concerns(const struct wake *wake, user_no user);
 
 /* Where the user stands in wake->users; −1: nowhere. */

@@ -53,6 +53,8 @@ struct api_act {
     int64_t version;                 /* out: of the record, for ETag; 0: none */
 };
 typedef bool api_act_fn(struct api_act *act, void *state);
+/* Runs act in a job and answers with what it left in struct api_act. state is handed to act, which may be on another
+ * thread, until this returns. false: r->error says why, and nothing was changed. Blocks (disk). */
 bool api_write(struct request *r, api_act_fn *act, void *state);
 
 /* Decoding: 0: *e is ERROR_NOT_FOUND. Inside a job pass tx->db and records.e, otherwise r->db and &r->error. Whoever

@@ -71,6 +71,7 @@ bool change_custody_left(struct changing_records *c, user_no child, enum custody
 class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version);
 bool change_class_end(struct changing_records *c, class_no class_);
 
+/* no 0: a new one, with the sourcedId that the row says or a drawn one; else its name. Returns its number; 0: *e. */
 school_no change_school(struct changing_records *c, const struct school_row *school, int64_t if_version);
 
 /* G1, G2: all roles, enrollments and guardianships of the person in that school end; its rooms are left; where no

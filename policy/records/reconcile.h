@@ -32,6 +32,7 @@ struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms
 void reconcile_touch(struct reconciling *s, user_no user);
 void reconcile_lost(struct reconciling *s,
                     user_no user); /* touched, and may have lost a school: a record of theirs ended */
+/* As if everybody had been touched. */
 void reconcile_all(struct reconciling *s);
 
 /* Who may start polls, or whether encryption may be turned on, has changed in the school, or (0) anywhere: its rooms'

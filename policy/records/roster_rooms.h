@@ -39,6 +39,7 @@ bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bo
 
 bool roster_room_powers(struct roster_rooms *p, room_no room);     /* E3: as roster_members says */
 bool roster_room_levels(struct roster_rooms *p, school_no school); /* F4, E9: as the policy says; 0: in every school */
+/* Adds a join to those that joins will write, and says so in the changelog. false: p->e. */
 bool roster_room_join(struct roster_rooms *p, struct bulk_join *joins, room_no room, user_no user);
 bool roster_room_remove(struct roster_rooms *p, room_no room,
                         user_no user); /* from a roster room that holds them no more */

@@ -238,6 +238,7 @@ struct verdict rules_row(int i); /* as it refuses */
 struct verdict verdict_refusing(enum rule_refusal refusal);
 
 const char *act_name(enum act act); /* "create_room", for the API and the audit log */
+/* The other way round. false: no such word, *out is untouched. */
 bool act_from(const char *name, enum act *out);
 
 #endif

@@ -17,6 +17,7 @@
 #define ASSOCIATION_CODE_CHARS 24 /* 142 bits */
 #define ASSOCIATION_CODE_DAYS 30
 
+/* A room of that school alone, until others agree. Returns its number; 0: c->e (E8). */
 room_no association_create(struct changing_records *c, school_no school, const char *name);
 
 /* A code for another school; good once, for ASSOCIATION_CODE_DAYS. By the office of a school that has agreed. */
@@ -26,6 +27,7 @@ bool association_code(struct changing_records *c, room_no room, school_no school
 /* That other school agrees. Returns the room. */
 room_no association_agree(struct changing_records *c, const char *code, school_no school);
 
+/* Its people are sent away, and codes that were given out in the room are good no more. false: c->e. */
 bool association_leave(struct changing_records *c, room_no room, school_no school);
 
 #endif

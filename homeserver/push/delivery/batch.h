@@ -15,9 +15,11 @@
 struct batch;
 struct push_service;
 
+/* What is to be told to the gateway of (after, upto]; the caller's reference. gateway is copied. */
 struct batch *batch_create(struct push_service *service, const char *gateway, enum outgoing_network network,
                            stream_pos after, stream_pos upto);
 void batch_unref(struct batch *batch); /* what is on its way ends unheard. NULL is accepted */
+/* Whether it is of exactly that stretch. */
 bool batch_is(const struct batch *batch, stream_pos after, stream_pos upto);
 
 /* Before batch_begin. */

@@ -48,6 +48,7 @@ int64_t power_of_user(const struct power *power, const char *user); /* POWER_INF
 /* What it takes to send an event of this type (m.room.member has rules of its own: auth.h). */
 int64_t power_needed(const struct power *power, const char *type, bool is_state);
 
+/* Of m.room.power_levels, or what the specification says where it is not there. */
 int64_t power_level(const struct power *power, enum power_key key);
 int64_t power_notification(const struct power *power, const char *key); /* "room": 50 unless said otherwise */
 

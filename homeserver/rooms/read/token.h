@@ -24,6 +24,8 @@ enum token {
                  * both may be the same */
 };
 
+/* Also the number alone behind an "s", of before tokens were sealed, and a connection's pos. *out means nothing where
+ * it answers TOKEN_NONE. */
 enum token token_parse(const char *s, const struct incarnations *in, user_no whose, stream_pos *out);
 void token_add(struct text *out, struct incarnations *in, user_no whose, stream_pos pos); /* without quotes */
 

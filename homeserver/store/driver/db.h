@@ -107,11 +107,14 @@ char *db_text(struct db *db, const struct statements *set, int which, const char
 bool stmt_next(struct stmt *stmt); /* true: a row is there */
 void stmt_end(struct stmt *stmt);  /* must follow every db_query; NULL is accepted */
 
+/* Of the row at which stmt_next stands, columns from 0 on. An integer; of SQL NULL 0. */
 int64_t col_int(struct stmt *stmt, int column);
 const char *col_text(struct stmt *stmt, int column); /* borrowed until stmt_next or stmt_end; NULL for SQL NULL */
 const void *col_bytes(struct stmt *stmt, int column, size_t *len); /* the same */
 bool col_null(struct stmt *stmt, int column);
 
+/* Whether the database has failed since db_settle, whichever statement met it: a look-up may have answered nothing
+ * where something lies, so what was read since must not be believed, kept or told. Asks no disk. */
 bool db_failed(const struct db *db);
 void db_settle(struct db *db); /* forgets the failure */
 

@@ -34,6 +34,7 @@ void storage_probed(struct storage *storage, bool written);
 
 void storage_verified(struct storage *storage, bool sound); /* a copy was read whole */
 
+/* What is the matter now, the worst first. mono_ms: clock_mono_ms, now. Any thread. */
 enum storage_problem storage_problem(const struct storage *storage, int64_t mono_ms);
 
 void storage_metrics(struct storage *storage, struct metrics *metrics);

@@ -19,6 +19,7 @@ struct contact_row {
 };
 
 user_no contact_rows_owner(struct db *db, const char *medium, const char *address); /* 0: nobody's */
+/* How many of that medium the person has. */
 int64_t contact_rows_count(struct db *db, user_no user, const char *medium);
 /* In order of adding. fn must not ask this file again on the same connection. */
 void contact_rows_each(struct db *db, user_no user, void (*fn)(void *arg, const struct contact_row *row), void *arg);

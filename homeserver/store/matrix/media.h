@@ -61,6 +61,7 @@ int64_t media_pending(struct db *db, user_no user, int64_t now_ms); /* created, 
 bool media_insert(struct tx *tx, struct media_row *row);
 bool media_fill(struct tx *tx, const struct media_row *row); /* one that was only created */
 
+/* The event at pos of that room names it: whoever may read that may see the piece (media/access.h). */
 bool media_place(struct tx *tx, int64_t media, room_no room, stream_pos pos);
 bool media_unplace(struct tx *tx, stream_pos pos); /* the event says nothing any more; for events_redact */
 
@@ -105,6 +106,7 @@ bool media_next(struct stmt *q, struct media_row *row);
 bool media_has_hash(struct db *db, const unsigned char hash[SHA256_BYTES]); /* some piece has that content */
 bool media_gone_next(struct db *db, unsigned char hash[SHA256_BYTES]);      /* a file that may have to go */
 bool media_gone(struct tx *tx, const unsigned char hash[SHA256_BYTES]);     /* one more such file */
+/* That file is no such one any more: it was removed, or some piece has that content. */
 bool media_gone_done(struct tx *tx, const unsigned char hash[SHA256_BYTES]);
 
 #endif

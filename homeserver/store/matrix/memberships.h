@@ -52,10 +52,12 @@ struct stmt *memberships_room_of_user(struct db *db, user_no user,
                                       room_no room); /* that one, if they ever were in it */
 bool memberships_next_room(struct stmt *q, struct membership_room *row);
 
+/* How many people have that membership in the room now. */
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
 void memberships_counts(struct db *db, room_no room, int64_t *joined, int64_t *invited); /* both at once */
 room_no memberships_shared_room(struct db *db, user_no a,
                                 user_no b); /* one to which both are joined; 0: there is none */
+/* Whether there is one. */
 bool memberships_share_room(struct db *db, user_no a, user_no b);
 
 /* Whether they do, and did at pos already, without a break since. */

@@ -12,6 +12,7 @@
 
 struct tx;
 
+/* Whether the school is one of those that have agreed to the room (E8). */
 bool associations_has(struct db *db, room_no room, school_no school);
 
 /* The staff rooms of the schools that have agreed: room id. */

@@ -27,8 +27,10 @@ enum custody {
     CUSTODY__COUNT
 };
 const char *custody_name(enum custody custody); /* "shared", "separate", "no_contact" */
+/* The other way round. false: no such word, *out is CUSTODY_SHARED. */
 bool custody_from(const char *name, enum custody *out);
 
+/* What was settled between the two (D9); CUSTODY_SHARED where the database failed, too (db_failed). */
 enum custody custodies_of(struct db *db, user_no child, user_no guardian);
 
 /* What was settled with a guardian who has been erased since; of several the stronger. CUSTODY_SHARED: nothing. */

@@ -17,6 +17,7 @@ struct erasure_row {
 };
 
 bool erasures_open(struct db *db, struct erasure_row *out); /* the oldest that is not done; false: none */
+/* Whether the person was erased, to the end. false: not yet, or nobody asked for it. */
 bool erasures_is_done(struct db *db, user_no user);
 
 /* When the last of those was done whose traces may still be in the files; 0: there is none. */

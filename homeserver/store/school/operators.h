@@ -25,6 +25,7 @@ struct stmt *operators_by_name(struct db *db, const char *name);      /* likewis
 struct stmt *operators_list(struct db *db, int64_t after, int limit); /* by number */
 bool operators_next(struct stmt *q, struct operator_row *row);
 
+/* Neither revoked nor expired. Pure. */
 bool operator_valid(const struct operator_row *row, int64_t now_ms);
 
 /* Inside a job. insert: 0: the name is taken (or the database failed). expires_ms 0: never. */

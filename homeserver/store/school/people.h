@@ -110,7 +110,9 @@ struct stmt *people_present(struct db *db, school_no school, school_day today, c
 /* --- Inside a job --- */
 
 bool people_put(struct db *db, const struct person_row *row); /* row->no exists in users; inserted or changed */
+/* Who keeps the record from now on (source.h). */
 bool people_set_source(struct db *db, user_no user, const char *source);
+/* G2: whether their account was closed because no school was left. */
 bool people_set_closed(struct db *db, user_no user, bool closed);
 bool people_end(struct db *db, user_no user);    /* no longer in the records; the row stays */
 bool people_return(struct db *db, user_no user); /* ended no more, and the school's own */

@@ -58,6 +58,7 @@ bool roles_holders_next(struct stmt *q, struct role_holder_row *row);
 /* --- Inside a job --- */
 
 bool roles_put(struct db *db, const struct role_row *row); /* inserted, or its end changed */
+/* That of row's user, school, role, begin and source; none is no failure. */
 bool roles_delete(struct db *db, const struct role_row *row);
 
 /* Takes this role (pupil, class_teacher, guardian) from the person in every school where no enrollment or guardianship

@@ -29,6 +29,7 @@ void roster_snapshots_finish(struct roster_snapshot_row *row);
 
 int64_t roster_snapshots_updated(struct db *db, const char *source); /* updated_ms; 0: there is none */
 
+/* Those members of the row, without its texts; DAY_EVER and 0: there is none. */
 void roster_snapshots_age(struct db *db, const char *source, school_day *year_end, int64_t *newest_ms);
 
 struct stmt *roster_snapshots_all(struct db *db); /* by source */

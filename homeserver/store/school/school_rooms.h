@@ -55,6 +55,7 @@ room_no library_find(struct db *db, school_no school); /* E6: the school's; 0: t
 /* --- Inside a job --- */
 
 bool room_schools_put(struct db *db, room_no room, school_no school); /* nothing new is no failure */
+/* The room is no longer the school's; nothing there is no failure. */
 bool room_schools_delete(struct db *db, room_no room, school_no school);
 bool library_put(struct db *db, room_no room, school_no school); /* a room becomes the school's library */
 
