@@ -67,7 +67,10 @@ static const char *value_fault(const struct adapter_setting *setting, const char
         if ((strncmp(text, "https://", 8) != 0 && strncmp(text, "http://", 7) != 0) || text[len - 1] == '/')
             return "is no http:// or https:// address without a slash at the end";
         break;
-    case ADAPTER_SECRET_FILE: return *text == '/' ? NULL : "is no path that begins with a slash";
+    case ADAPTER_SECRET_FILE:
+        if (*text != '/')
+            return "is no path that begins with a slash";
+        break;
     case ADAPTER_INT:
         if (end == text || *end != '\0' || number < setting->low || number > setting->high)
             return "is no number in the range that docs/diary.md gives";

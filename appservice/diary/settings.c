@@ -155,18 +155,113 @@ static bool fail_at(const struct diary_settings *s, const char *file, enum core 
 /* "+03:00". false: it is none. */
 static bool read_utc_offset(const char *text, int64_t *ms)
 {
-    int hours, minutes;
-    char sign, end;
-    if (strlen(text) != 6 || sscanf(text, "%c%2d:%2d%c", &sign, &hours, &minutes, &end) != 3)
+    static const char SHAPE[] = "s00:00"; /* s: a sign; 0: a digit */
+    if (strlen(text) != strlen(SHAPE))
         return false;
-    *ms = (hours * INT64_C(60) + minutes) * 60000 * (sign == '-' ? -1 : 1);
-    return (sign == '+' || sign == '-') && hours >= 0 && hours <= 14 && minutes >= 0 && minutes < 60;
+    for (size_t i = 0; SHAPE[i] != '\0'; ++i)
+        if (SHAPE[i] == '0' ? text[i] < '0' || text[i] > '9' : strchr(i == 0 ? "+-" : ":", text[i]) == NULL)
+            return false;
+    int64_t hours = strtoll(text + 1, NULL, 10), minutes = strtoll(text + 4, NULL, 10);
+    *ms = (hours * 60 + minutes) * 60000 * (*text == '-' ? -1 : 1);
+    return hours <= 14 && minutes < 60;
 }
+
+/* --- What each may be, beside a number and a line --- */
+
+static bool is_one_of(const char *text, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    return false;
+}
+#define ONE_OF(...)                                                                                                    \
+    static const char *const WORDS[] = {__VA_ARGS__};                                                                  \
+    return is_one_of(text, WORDS, sizeof WORDS / sizeof *WORDS)
+
+static bool is_flag(const char *text)
+{
+    ONE_OF("true", "false");
+}
+
+static bool is_first(const char *text)
+{
+    ONE_OF("known", "tell");
+}
+
+static bool is_language(const char *text)
+{
+    ONE_OF("ru", "en");
+}
+
+static bool is_encryption(const char *text)
+{
+    return encryption_named(text) != N_ENCRYPTIONS;
+}
+
+static bool is_log_level(const char *text)
+{
+    enum log_level level;
+    return log_level_from(text, &level);
+}
+
+static bool is_utc_offset(const char *text)
+{
+    int64_t ms;
+    return read_utc_offset(text, &ms);
+}
+
+static bool is_address(const char *text)
+{
+    return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+}
+
+static bool is_address_or_none(const char *text)
+{
+    return *text == '\0' || is_address(text);
+}
+
+/* None of them is left out in silence. */
+static bool are_schools(const char *text)
+{
+    size_t n = 0;
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        ++n;
+        text += strcspn(text, " ");
+    }
+    return n >= 1 && n <= SCHOOLS_MAX;
+}
+
+static bool is_bot(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-.") == strlen(text) && strlen(text) <= 60;
+}
+
+static bool is_path(const char *text)
+{
+    return *text == '/';
+}
+
+static const struct {
+    enum core which;
+    bool (*good)(const char *text);
+    const char *otherwise;
+} MEANING[] = {
+    {LOG_LEVEL, is_log_level, "it is error, warn, info or debug"},
+    {LISTEN_METRICS_OPEN, is_flag, "it is true or false"},
+    {SCHOOL_UTC_OFFSET, is_utc_offset, "it is written as +03:00"},
+    {SCHOOL_URL, is_address, "it is an http:// or https:// address"},
+    {SCHOOL_ID, are_schools, "it is one to 32 sourcedIds with spaces between"},
+    {DIARY_FIRST, is_first, "it is known or tell"},
+    {MATRIX_BOT, is_bot, "it has small letters, digits and _ - . only, at most 60"},
+    {MATRIX_BRIDGE_URL, is_address_or_none, "it is an http:// or https:// address"},
+    {MATRIX_LANGUAGE, is_language, "it is ru or en"},
+    {MATRIX_ENCRYPTION, is_encryption, "it is allow, require or off"},
+    {DATA_DIR, is_path, "it is a path that begins with a slash"},
+};
 
 static bool check_core(const struct diary_settings *s, const char *file, struct text *problem)
 {
-    enum log_level level;
-    int64_t offset_ms;
     for (int i = 0; i < CORE__COUNT; ++i) {
         const char *text = text_of(s, (enum core)i);
         char *end;
@@ -178,30 +273,12 @@ static bool check_core(const struct diary_settings *s, const char *file, struct 
         if (CORE[i].number && (end == text || *end != '\0' || number < CORE[i].low || number > CORE[i].high))
             return fail_at(s, file, (enum core)i, "it is no number in the range that docs/diary.md gives", problem);
     }
-    if (!log_level_from(text_of(s, LOG_LEVEL), &level))
-        return fail_at(s, file, LOG_LEVEL, "it is error, warn, info or debug", problem);
-    const char *open = text_of(s, LISTEN_METRICS_OPEN), *at = text_of(s, LISTEN_ADDRESS);
-    if (strcmp(open, "true") != 0 && strcmp(open, "false") != 0)
-        return fail_at(s, file, LISTEN_METRICS_OPEN, "it is true or false", problem);
-    if (strcmp(open, "true") == 0 && strncmp(at, "127.", 4) != 0 && strcmp(at, "::1") != 0)
+    for (size_t i = 0; i < sizeof MEANING / sizeof *MEANING; ++i)
+        if (!MEANING[i].good(text_of(s, MEANING[i].which)))
+            return fail_at(s, file, MEANING[i].which, MEANING[i].otherwise, problem);
+    const char *at = text_of(s, LISTEN_ADDRESS);
+    if (strcmp(text_of(s, LISTEN_METRICS_OPEN), "true") == 0 && strncmp(at, "127.", 4) != 0 && strcmp(at, "::1") != 0)
         return fail_at(s, file, LISTEN_METRICS_OPEN, "listen.address is not of this machine alone", problem);
-    if (!read_utc_offset(text_of(s, SCHOOL_UTC_OFFSET), &offset_ms))
-        return fail_at(s, file, SCHOOL_UTC_OFFSET, "it is written as +03:00", problem);
-    if (strncmp(text_of(s, SCHOOL_URL), "http", 4) != 0)
-        return fail_at(s, file, SCHOOL_URL, "it is an http:// or https:// address", problem);
-    if (strcmp(text_of(s, DIARY_FIRST), "known") != 0 && strcmp(text_of(s, DIARY_FIRST), "tell") != 0)
-        return fail_at(s, file, DIARY_FIRST, "it is known or tell", problem);
-    const char *bot = text_of(s, MATRIX_BOT), *language = text_of(s, MATRIX_LANGUAGE);
-    if (strspn(bot, "abcdefghijklmnopqrstuvwxyz0123456789_-.") != strlen(bot) || strlen(bot) > 60)
-        return fail_at(s, file, MATRIX_BOT, "it has small letters, digits and _ - . only, at most 60", problem);
-    if (*text_of(s, MATRIX_BRIDGE_URL) != '\0' && strncmp(text_of(s, MATRIX_BRIDGE_URL), "http", 4) != 0)
-        return fail_at(s, file, MATRIX_BRIDGE_URL, "it is an http:// or https:// address", problem);
-    if (strcmp(language, "ru") != 0 && strcmp(language, "en") != 0)
-        return fail_at(s, file, MATRIX_LANGUAGE, "it is ru or en", problem);
-    if (encryption_named(text_of(s, MATRIX_ENCRYPTION)) == N_ENCRYPTIONS)
-        return fail_at(s, file, MATRIX_ENCRYPTION, "it is allow, require or off", problem);
-    if (*text_of(s, DATA_DIR) != '/')
-        return fail_at(s, file, DATA_DIR, "it is a path that begins with a slash", problem);
     return true;
 }
 
@@ -223,8 +300,7 @@ static void fill(struct diary_settings *s)
     s->school_url = text_of(s, SCHOOL_URL);
     s->school_words = xstrdup(text_of(s, SCHOOL_ID));
     char *rest;
-    for (char *word = strtok_r(s->school_words, " ", &rest); word != NULL && s->n_schools < SCHOOLS_MAX;
-         word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(s->school_words, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         s->schools[s->n_schools++] = word;
     s->school_token_file = text_of(s, SCHOOL_TOKEN_FILE);
     s->school_ca_file = or_null(text_of(s, SCHOOL_CA_FILE));

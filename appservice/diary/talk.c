@@ -7,14 +7,6 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 
-/* What somebody has said, where. */
-struct word {
-    const char *room_id, *event_id, *sender, *body;
-    const char *to;         /* the event that it answers; NULL: none that it names */
-    bool reaction;          /* body is its key */
-    char *child, *audience; /* of the room; heap */
-};
-
 char *talk_own_words(const char *body)
 {
     bool quoted = *body == '>';
@@ -39,7 +31,7 @@ void talk_choose(struct person *person, enum notice_choice choice, bool english)
 }
 
 /* In the room where it was said; but who takes themselves out of a room is answered in one of their own. */
-static enum matrix_answer answer_word(struct sink_matrix *m, const struct word *w, const struct person *person,
+static enum matrix_answer answer_word(struct sink_matrix *m, const struct talk_word *w, const struct person *person,
                                       enum notice_choice choice)
 {
     const struct audience own = {PERSON, w->sender, "", {w->sender}, 1};
@@ -60,8 +52,8 @@ static enum matrix_answer answer_word(struct sink_matrix *m, const struct word *
 }
 
 /* Bounded per person. false: it could not be noted. */
-static bool count_word(struct sink_matrix *m, const struct word *w, struct person *person, enum notice_choice choice,
-                       bool english, bool *heard)
+static bool count_word(struct sink_matrix *m, const struct talk_word *w, struct person *person,
+                       enum notice_choice choice, bool english, bool *heard)
 {
     state_begin(m->state);
     *heard = state_person_heard(m->state, w->sender, person, clock_wall_ms() / HOUR_MS, TALK_WORDS_HOUR);
@@ -72,7 +64,8 @@ static bool count_word(struct sink_matrix *m, const struct word *w, struct perso
 }
 
 /* The reason of an absence. false: it is none, or nothing was asked there. */
-static bool hear_reason(struct sink_matrix *m, const struct word *w, struct person person, const char *own, bool *done)
+static bool hear_reason(struct sink_matrix *m, const struct talk_word *w, struct person person, const char *own,
+                        bool *done)
 {
     const struct answer answer = {w->room_id, w->event_id, w->sender, w->to, notice_reason_of(own), person.english};
     struct absence absence;
@@ -85,7 +78,7 @@ static bool hear_reason(struct sink_matrix *m, const struct word *w, struct pers
     return !*done || !heard || answers_hear(m, &answer, done);
 }
 
-static bool hear_word(struct sink_matrix *m, const struct word *w)
+static bool hear_word(struct sink_matrix *m, const struct talk_word *w)
 {
     enum notice_language language;
     struct person person;
@@ -104,17 +97,16 @@ static bool hear_word(struct sink_matrix *m, const struct word *w)
     return !heard || answer_word(m, w, &person, choice) != MATRIX_UNKNOWN;
 }
 
-/* What was said in words, or by a reaction. false: nothing that the bot hears. */
-static bool word_of(const json_t *event, struct word *w)
+bool talk_word_of(const json_t *event, struct talk_word *w)
 {
     const json_t *content = json_get_object(event, "content"), *relation = json_get_object(content, "m.relates_to");
     const char *type = json_get_string(event, "type"), *kind = json_get_string(content, "msgtype");
     const char *how = json_get_string(relation, "rel_type");
-    *w = (struct word){.room_id = json_get_string(event, "room_id"),
-                       .event_id = json_get_string(event, "event_id"),
-                       .sender = json_get_string(event, "sender"),
-                       .body = json_get_string(content, "body"),
-                       .to = json_get_string(json_get_object(relation, "m.in_reply_to"), "event_id")};
+    *w = (struct talk_word){.room_id = json_get_string(event, "room_id"),
+                            .event_id = json_get_string(event, "event_id"),
+                            .sender = json_get_string(event, "sender"),
+                            .body = json_get_string(content, "body"),
+                            .to = json_get_string(json_get_object(relation, "m.in_reply_to"), "event_id")};
     w->reaction = type != NULL && how != NULL && strcmp(type, "m.reaction") == 0 && strcmp(how, "m.annotation") == 0;
     if (w->reaction) {
         w->body = json_get_string(relation, "key");
@@ -129,10 +121,10 @@ static bool word_of(const json_t *event, struct word *w)
 
 bool talk_hear(struct sink_matrix *m, const json_t *event)
 {
-    struct word w;
+    struct talk_word w;
     if (!sink_know_oneself(m))
         return false;
-    if (!word_of(event, &w) || strcmp(w.sender, m->bot) == 0)
+    if (!talk_word_of(event, &w) || strcmp(w.sender, m->bot) == 0)
         return true;
     w.child = state_room_child(m->state, w.room_id);
     w.audience = state_room_audience(m->state, w.room_id);

@@ -15,6 +15,17 @@
 
 #define TALK_WORDS_HOUR 30 /* of one person; more are not heard */
 
+/* What somebody has said, where: borrowed from the event. */
+struct talk_word {
+    const char *room_id, *event_id, *sender, *body;
+    const char *to;         /* the event that it answers; NULL: none that it names */
+    bool reaction;          /* body is its key */
+    char *child, *audience; /* of the room; heap; talk_hear's own */
+};
+
+/* Pure: what was said in words, or by a reaction. false: nothing that the bot hears. */
+bool talk_word_of(const json_t *event, struct talk_word *word);
+
 /* false: not now, it comes again. Blocks (network). */
 bool talk_hear(struct sink_matrix *m, const json_t *event);
 

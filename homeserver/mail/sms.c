@@ -49,8 +49,7 @@ void sms_fill(struct text *out, const char *template, enum sms_writing writing, 
     }
 }
 
-/* What the gateway has answered is its last word, unless it says that it is busy: a message sent twice costs twice. */
-static enum outgoing_verdict judge(void *success, const struct outgoing_reply *reply)
+enum outgoing_verdict sms_verdict(const struct outgoing_reply *reply, const char *success)
 {
     switch (reply->fault) {
     case OUTGOING_ANSWERED: break;
@@ -59,8 +58,13 @@ static enum outgoing_verdict judge(void *success, const struct outgoing_reply *r
     default: return OUTGOING_AGAIN;
     }
     enum outgoing_verdict verdict = outgoing_usual_verdict(reply);
-    return verdict == OUTGOING_DONE && success != NULL && strstr(reply->body.data, success) == NULL ? OUTGOING_GIVE_UP
-                                                                                                    : verdict;
+    bool done = success == NULL || memmem(reply->body.data, reply->body.len, success, strlen(success)) != NULL;
+    return verdict == OUTGOING_DONE && !done ? OUTGOING_GIVE_UP : verdict;
+}
+
+static enum outgoing_verdict judge(void *success, const struct outgoing_reply *reply)
+{
+    return sms_verdict(reply, success);
 }
 
 static void wipe(struct text *t)

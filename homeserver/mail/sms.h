@@ -30,4 +30,8 @@ struct sms_values {
 };
 void sms_fill(struct text *out, const char *template, enum sms_writing writing, const struct sms_values *values);
 
+/* Pure: what the gateway has answered is its last word, unless it says that it is busy: a message sent twice costs
+ * twice. success: what stands in the answer of one that took it, whatever bytes are before; NULL: 2xx is enough. */
+enum outgoing_verdict sms_verdict(const struct outgoing_reply *reply, const char *success);
+
 #endif

@@ -66,22 +66,28 @@ static bool send_file(int sock, int fd)
 }
 
 /* "stream: OK", "stream: Eicar-Signature FOUND", "INSTREAM size limit exceeded. ERROR"; ended by NUL. */
-static enum scan_outcome hear(int sock)
+enum scan_outcome scan_hear(int sock)
 {
-    char said[256];
+    static const char OK[] = "stream: OK", FOUND[] = " FOUND";
+    char said[4096];
     size_t len = 0;
-    ssize_t n;
-    while (len < sizeof said - 1 && (n = recv(sock, said + len, sizeof said - 1 - len, 0)) > 0 &&
-           memchr(said, '\0', len += (size_t)n) == NULL)
-        ;
-    said[len] = '\0';
-    len = strlen(said);
-    if (strcmp(said, "stream: OK") == 0)
+    bool ended = false;
+    while (!ended && len < sizeof said) {
+        ssize_t n = recv(sock, said + len, sizeof said - len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        ended = memchr(said + len, '\0', (size_t)n) != NULL;
+        len += (size_t)n;
+    }
+    len = ended ? strlen(said) : 0; /* what does not end may have gone on in any way */
+    if (ended && strcmp(said, OK) == 0)
         return SCAN_CLEAN;
-    if (len > 6 && strcmp(said + len - 6, " FOUND") == 0)
+    if (len >= sizeof FOUND && strcmp(said + len - (sizeof FOUND - 1), FOUND) == 0)
         return SCAN_FOUND;
     log_error("media", "the virus scanner does not take a file: %s",
-              text_is_line(said) && len != 0 ? said : "no answer");
+              len != 0 && text_is_line(said) ? said : "no answer");
     return SCAN_FAILED;
 }
 
@@ -93,7 +99,7 @@ enum scan_outcome media_scan(const char *socket_path, int fd)
         return SCAN_FAILED;
     }
     send_file(sock, fd);
-    enum scan_outcome outcome = hear(sock);
+    enum scan_outcome outcome = scan_hear(sock);
     close(sock);
     return outcome;
 }

@@ -16,4 +16,8 @@ enum scan_outcome {
 #define SCAN_WAIT_S 60
 enum scan_outcome media_scan(const char *socket_path, int fd);
 
+/* What it says of the file that it was sent, of which nothing is taken that does not end as it ends its answers. sock:
+ * any socket. Blocks. */
+enum scan_outcome scan_hear(int sock);
+
 #endif

@@ -15,7 +15,6 @@
 #include "homeserver/outgoing/destination_private.h"
 
 #define BACKOFF_FIRST_MS 1000
-#define RETRY_AFTER_MAX_MS 3600000      /* what another server may ask for */
 #define RETRY_AFTER_URGENT_MAX_MS 60000 /* while somebody waits */
 #define NAP_MS 60000                    /* with nothing to do; a wake-up ends it */
 #define LOOK_MS 50                      /* how often who waits looks whether to stop */
@@ -69,10 +68,10 @@ static void detach(struct outgoing *o, struct transfer *t, CURLcode code)
 
 static int64_t wait_ms(const struct transfer *t)
 {
-    int64_t most = t->urgent ? RETRY_AFTER_URGENT_MAX_MS : RETRY_AFTER_MAX_MS, asked = t->reply.retry_after_ms;
+    int64_t asked = t->reply.retry_after_ms;
     int64_t wait = backoff_ms(t->reply.attempts, t->request.backoff_ms != 0 ? t->request.backoff_ms : BACKOFF_FIRST_MS);
-    if (asked > most)
-        asked = most;
+    if (t->urgent && asked > RETRY_AFTER_URGENT_MAX_MS)
+        asked = RETRY_AFTER_URGENT_MAX_MS;
     return asked > wait ? asked : wait;
 }
 

@@ -289,20 +289,30 @@ static enum outgoing_fault fault_of(const struct transfer *t, CURLcode code)
     }
 }
 
+/* RFC 9110, 10.2.3: seconds, or a date. curl's own reading of it is neither bounded nor without a sign. −1: neither. */
+static int64_t retry_after_ms(const char *value, int64_t now_ms)
+{
+    bool counted = *value != '\0' && value[strspn(value, "0123456789")] == '\0';
+    int64_t seconds = counted ? strtoll(value, NULL, 10) : (int64_t)curl_getdate(value, NULL);
+    if (seconds < 0)
+        return -1;
+    if (!counted)
+        seconds = seconds > now_ms / 1000 ? seconds - now_ms / 1000 : 0;
+    return seconds < RETRY_AFTER_MAX_MS / 1000 ? seconds * 1000 : RETRY_AFTER_MAX_MS;
+}
+
 void transfer_end(struct transfer *t, CURLcode code)
 {
     struct outgoing_reply *reply = &t->reply;
     char date[64];
-    curl_off_t retry_after_s = 0;
     reply->status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &reply->status);
-    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     reply->fault = fault_of(t, code);
     reply->why = reply->fault == OUTGOING_PRIVATE     ? "the address is not public"
                  : reply->fault == OUTGOING_TOO_LARGE ? "the answer is too long"
                                                       : curl_easy_strerror(code);
     if (outgoing_reply_header(reply, "Retry-After", date, sizeof date))
-        reply->retry_after_ms = (int64_t)retry_after_s * 1000;
+        reply->retry_after_ms = retry_after_ms(date, clock_wall_ms());
     if (outgoing_reply_header(reply, "Date", date, sizeof date)) {
         int64_t seconds = (int64_t)curl_getdate(date, NULL);
         reply->date_ms = seconds >= 0 ? seconds * 1000 : -1;

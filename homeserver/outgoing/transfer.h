@@ -54,6 +54,8 @@ enum outgoing_fault {
     OUTGOING_NOT_TRIED,    /* too late, stopped, or there was no place for it */
 };
 
+#define RETRY_AFTER_MAX_MS INT64_C(3600000) /* what another server may ask for */
+
 /* How an attempt ended. */
 struct outgoing_reply {
     enum outgoing_fault fault;
@@ -62,7 +64,7 @@ struct outgoing_reply {
     struct text body;       /* data is never NULL once there was an attempt */
     struct text headers;    /* lines as they came, the first 16 KiB of them */
     int64_t date_ms;        /* of the header Date; −1: none */
-    int64_t retry_after_ms; /* −1: not said */
+    int64_t retry_after_ms; /* −1: not said; RETRY_AFTER_MAX_MS at most, whatever was said */
     int attempts;
 };
 void outgoing_reply_finish(struct outgoing_reply *reply);

@@ -119,11 +119,26 @@ void exchange_reply_json(struct exchange *exchange, int status, const char *json
     exchange->status = status;
 }
 
+/* What the bot hears has all that an answer needs; what takes the place of an older message is no word. */
+static void take_word(const json_t *event)
+{
+    struct talk_word word;
+    const json_t *content = json_get_object(event, "content"), *relation = json_get_object(content, "m.relates_to");
+    const char *how = json_get_string(relation, "rel_type"), *type = json_get_string(event, "type");
+    if (!talk_word_of(event, &word))
+        return;
+    must(word.room_id != NULL && word.event_id != NULL && word.sender != NULL && word.body != NULL);
+    must(word.reaction == (strcmp(type, "m.reaction") == 0) && (!word.reaction || word.to != NULL));
+    must(word.reaction || how == NULL || strcmp(how, "m.replace") != 0);
+    must(word.child == NULL && word.audience == NULL);
+}
+
 static bool hear(void *self, const json_t *event)
 {
     const char *words = json_get_string(json_get_object(event, "content"), "body");
     if (words != NULL)
         take_words(words);
+    take_word(event);
     ++*(int *)self;
     return true;
 }

@@ -1,12 +1,14 @@
 /* What the other side of an outgoing request answers: the first line is the status and a header's name, then come the
  * head's lines, an empty one, and the body. The client of OneRoster REST reads the total, the date
- * and the token of it; an application service says with it whether it took a transaction. */
+ * and the token of it; an application service says with it whether it took a transaction, a gateway whether it took a
+ * short message. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "appservice/transactions.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/mail/sms.h"
 #include "homeserver/outgoing/curl_library.h"
 #include "homeserver/outgoing/rest_client.h"
 #include "homeserver/outgoing/transfer_private.h"
@@ -40,6 +42,23 @@ static char last_sign(const struct text *body)
     return (char)(len > 0 ? body->data[len - 1] : 0);
 }
 
+/* A gateway has taken a message only when it says so, in its number and in its words; else it is not asked again but
+ * when it is busy. */
+static void check_sms(const struct outgoing_reply *reply, const char *success)
+{
+    bool good = reply->status >= 200 && reply->status <= 299 && reply->fault == OUTGOING_ANSWERED;
+    bool busy = reply->status == 429 || reply->status >= 500 || reply->fault == OUTGOING_UNREACHABLE;
+    bool said = memmem(reply->body.data, reply->body.len, success, strlen(success)) != NULL;
+    must(sms_verdict(reply, NULL) == (good ? OUTGOING_DONE : busy ? OUTGOING_AGAIN : OUTGOING_GIVE_UP));
+    must((sms_verdict(reply, success) == OUTGOING_DONE) == (good && said));
+    must((sms_verdict(reply, success) == OUTGOING_AGAIN) == busy);
+    for (enum outgoing_fault fault = OUTGOING_UNREACHABLE; fault <= OUTGOING_NOT_TRIED; ++fault) {
+        struct outgoing_reply other = *reply;
+        other.fault = fault;
+        must(sms_verdict(&other, success) != OUTGOING_DONE);
+    }
+}
+
 static void check(const struct outgoing_reply *reply, const char *name)
 {
     char value[16];
@@ -49,11 +68,13 @@ static void check(const struct outgoing_reply *reply, const char *name)
     must((token != NULL) == (problem.len == 0) && lifetime_s >= 0 && lifetime_s <= 86400);
     for (const char *p = token; p != NULL && *p != '\0'; ++p)
         must(*p > ' ' && *p < 127);
-    must(total >= -2 && reply->date_ms >= -1 && reply->retry_after_ms >= -1);
+    must(total >= -2 && reply->date_ms >= -1);
+    must(reply->retry_after_ms >= -1 && reply->retry_after_ms <= RETRY_AFTER_MAX_MS);
     if (outgoing_reply_header(reply, name, value, sizeof value))
         must(strlen(value) < sizeof value && strchr(value, '\n') == NULL);
     free(token);
     text_finish(&problem);
+    check_sms(reply, name);
     must(!transaction_taken(reply->status, reply->body.data, reply->body.len) ||
          (reply->status == 200 && last_sign(&reply->body) == '}'));
 }
@@ -62,13 +83,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     must(curl_library_load());
     const struct outgoing_request request = {.what = "fuzz", .url = "http://127.0.0.1/", .deadline_ms = INT64_MAX};
-    char *whole = xstrndup((const char *)bytes, len), *name, *head = strchr(whole, '\n');
+    char *whole = memcpy(xcalloc(1, len + 1), bytes, len), *name, *head = strchr(whole, '\n');
     if (head != NULL) {
         *head++ = '\0';
         long status = strtol(whole, &name, 10);
         struct transfer *t = transfer_create(&request, &(struct outgoing_handler){NULL});
         transfer_begin(t);
-        text_adds(&t->reply.body, take_head(t, head));
+        const char *body = take_head(t, head);
+        text_add(&t->reply.body, body, len - (size_t)(body - whole));
         transfer_end(t, CURLE_OK);
         must(t->reply.fault == (t->headed ? OUTGOING_ANSWERED : OUTGOING_UNREACHABLE));
         t->reply.status = status;

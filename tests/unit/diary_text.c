@@ -9,6 +9,7 @@
 
 #include "appservice/diary/notice_text.h"
 #include "appservice/diary/schedule.h"
+#include "appservice/diary/settings.h"
 #include "appservice/diary/talk.h"
 
 #define RECORD(...) (&(struct record){.id = "1", .day = 20260901, __VA_ARGS__})
@@ -304,11 +305,51 @@ static void the_schools_clock(void **state)
         }
 }
 
+/* The bridge's configuration is refused where it says what cannot be, and nothing of it is left out in silence. */
+static void what_the_configuration_may_say(void **state)
+{
+#define SCHOOL(rest) "school: {token_file: /t, " rest "}\n"
+    static const struct {
+        const char *yaml, *problem; /* the end of it; NULL: it is read */
+    } CASES[] = {
+        {SCHOOL("url: 'https://m', id: s1"), NULL},
+        {SCHOOL("url: 'httpm', id: s1"), "school.url: it is an http:// or https:// address"},
+        {SCHOOL("url: 'http://m', id: ' '"), "school.id: it is one to 32 sourcedIds with spaces between"},
+        {SCHOOL("url: 'http://m', id: '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 "
+                "30 31 32'"),
+         NULL},
+        {SCHOOL("url: 'http://m', id: '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 "
+                "30 31 32 33'"),
+         "school.id: it is one to 32 sourcedIds with spaces between"},
+        {SCHOOL("url: 'http://m', id: s1, utc_offset: '-09:30'"), NULL},
+        {SCHOOL("url: 'http://m', id: s1, utc_offset: '+ 3:00'"), "school.utc_offset: it is written as +03:00"},
+        {SCHOOL("url: 'http://m', id: s1, utc_offset: '+03:+5'"), "school.utc_offset: it is written as +03:00"},
+        {SCHOOL("url: 'http://m', id: s1, utc_offset: '+15:00'"), "school.utc_offset: it is written as +03:00"},
+        {SCHOOL("url: 'http://m', id: s1") "matrix: {bridge_url: 'httpb'}",
+         "matrix.bridge_url: it is an http:// or https:// address"},
+        {SCHOOL("url: 'http://m', id: s1") "listen: {metrics_open: true, address: 0.0.0.0}",
+         "listen.metrics_open: listen.address is not of this machine alone"},
+        {SCHOOL("url: 'http://m', id: s1") "csv: {file: \"/e\\n\"}", "csv.file holds control characters."},
+    };
+#undef SCHOOL
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct text problem = TEXT_INIT;
+        struct diary_settings *s = diary_settings_parse("f", CASES[i].yaml, strlen(CASES[i].yaml), &problem);
+        assert_int_equal(s != NULL, CASES[i].problem == NULL);
+        if (s == NULL)
+            assert_string_equal(problem.data + problem.len - strlen(CASES[i].problem), CASES[i].problem);
+        diary_settings_free(s);
+        text_finish(&problem);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),  cmocka_unit_test(digests),        cmocka_unit_test(choices),
-        cmocka_unit_test(own_words), cmocka_unit_test(timetables),     cmocka_unit_test(links),
-        cmocka_unit_test(reasons),   cmocka_unit_test(what_is_chosen), cmocka_unit_test(the_schools_clock)};
+        cmocka_unit_test(messages),          cmocka_unit_test(digests),
+        cmocka_unit_test(choices),           cmocka_unit_test(own_words),
+        cmocka_unit_test(timetables),        cmocka_unit_test(links),
+        cmocka_unit_test(reasons),           cmocka_unit_test(what_is_chosen),
+        cmocka_unit_test(the_schools_clock), cmocka_unit_test(what_the_configuration_may_say)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

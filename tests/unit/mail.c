@@ -196,6 +196,35 @@ static void a_secret_is_the_first_line_of_its_file(void **state)
     text_finish(&problem);
 }
 
+/* A gateway's answer is its last word, but where it is busy; whether it took the message its own words say, wherever in
+ * the answer they stand. */
+static void what_a_gateway_answers(void **state)
+{
+#define SAID(text)                                                                                                     \
+    {                                                                                                                  \
+        (char *)(text), sizeof(text) - 1, 0                                                                            \
+    }
+    static const struct {
+        struct outgoing_reply reply;
+        const char *success;
+        enum outgoing_verdict verdict;
+    } CASES[] = {
+        {{.status = 200, .body = SAID("")}, NULL, OUTGOING_DONE},
+        {{.status = 200, .body = SAID("")}, "OK", OUTGOING_GIVE_UP},
+        {{.status = 202, .body = SAID("{\"status\": \"OK\"}")}, "\"OK\"", OUTGOING_DONE},
+        {{.status = 200, .body = SAID("id\0OK")}, "OK", OUTGOING_DONE},
+        {{.status = 400, .body = SAID("OK")}, "OK", OUTGOING_GIVE_UP},
+        {{.status = 429, .body = SAID("OK")}, "OK", OUTGOING_AGAIN},
+        {{.status = 503, .body = SAID("OK")}, NULL, OUTGOING_AGAIN},
+        {{.fault = OUTGOING_UNREACHABLE, .body = SAID("OK")}, "OK", OUTGOING_AGAIN},
+        {{.fault = OUTGOING_TOO_LARGE, .status = 200, .body = SAID("OK")}, "OK", OUTGOING_GIVE_UP},
+        {{.fault = OUTGOING_UNTRUSTED, .body = SAID("")}, NULL, OUTGOING_GIVE_UP},
+    };
+#undef SAID
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        assert_int_equal(sms_verdict(&CASES[i].reply, CASES[i].success), CASES[i].verdict);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +236,7 @@ int main(void)
         cmocka_unit_test(addresses_that_could_be_commands_are_refused),
         cmocka_unit_test(templates_are_filled_as_their_place_wants),
         cmocka_unit_test(a_secret_is_the_first_line_of_its_file),
+        cmocka_unit_test(what_a_gateway_answers),
     };
     if (!crypto_start())
         return 1;

@@ -41,6 +41,7 @@
 #include "homeserver/media/media.h"
 #include "homeserver/media/opengraph.h"
 #include "homeserver/media/previews.h"
+#include "homeserver/media/scan.h"
 #include "homeserver/media/thumbnailer/confine.h"
 #include "homeserver/media/thumbnailer/picture.h"
 #include "homeserver/media/thumbnails.h"
@@ -1091,6 +1092,49 @@ static void *run_scanner(void *arg)
     return NULL;
 }
 
+/* What does not end as an answer ends is none: the rest of it may have said anything. */
+static void an_answer_of_the_scanner_is_heard_to_its_end(void **state)
+{
+#define SAID(text) text, sizeof(text) - 1
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum scan_outcome outcome;
+    } CASES[] = {
+        {SAID("stream: OK\0"), SCAN_CLEAN},
+        {SAID("stream: OK\0 FOUND\0"), SCAN_CLEAN},
+        {SAID("stream: OK"), SCAN_FAILED},
+        {SAID("stream: OKAY\0"), SCAN_FAILED},
+        {SAID("stream: OK FOUND\0"), SCAN_FOUND},
+        {SAID("stream: OK\n\0"), SCAN_FAILED},
+        {SAID(" FOUND\0"), SCAN_FAILED},
+        {SAID("stream: X FOUND"), SCAN_FAILED},
+        {SAID(""), SCAN_FAILED},
+        {SAID("\0"), SCAN_FAILED},
+    };
+#undef SAID
+    int ends[2];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        assert_int_equal(send(ends[0], CASES[i].bytes, CASES[i].len, 0), CASES[i].len);
+        shutdown(ends[0], SHUT_WR);
+        assert_int_equal(scan_hear(ends[1]), CASES[i].outcome);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    struct text found = TEXT_INIT; /* however long the name of what was found is */
+    text_adds(&found, "stream: ");
+    for (int i = 0; i < 1500; ++i)
+        text_addc(&found, 'n');
+    text_adds(&found, " FOUND");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(send(ends[0], found.data, found.len + 1, 0), found.len + 1);
+    assert_int_equal(scan_hear(ends[1]), SCAN_FOUND);
+    close(ends[0]);
+    close(ends[1]);
+    text_finish(&found);
+}
+
 static void a_virus_scanner_is_asked(void **state)
 {
     struct scanner s = {.answer = "stream: OK"};
@@ -1488,6 +1532,7 @@ int main(void)
         TEST(evidence_is_seen_by_who_decides),
         TEST(as_large_and_as_much_as_the_school_says),
         cmocka_unit_test(shares_of_schools),
+        TEST(an_answer_of_the_scanner_is_heard_to_its_end),
         TEST(a_virus_scanner_is_asked),
         cmocka_unit_test(what_a_page_says_of_itself),
         cmocka_unit_test(which_addresses_are_looked_at),

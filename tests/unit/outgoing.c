@@ -211,6 +211,42 @@ static void retry_after_is_heard(void **state)
     http_service_stop(service);
 }
 
+/* Whoever is asked for peace keeps it as long as anybody may ask for, and no number is too large to be read. */
+static void retry_after_is_bounded(void **state)
+{
+    static const struct {
+        const char *header;
+        int64_t low, high;
+    } CASES[] = {
+        {"Retry-After: 7\r\n", 7000, 7000},
+        {"Retry-After: 0\r\n", 0, 0},
+        {"Retry-After: 3601\r\n", RETRY_AFTER_MAX_MS, RETRY_AFTER_MAX_MS},
+        {"Retry-After: 9223372036854775\r\n", RETRY_AFTER_MAX_MS, RETRY_AFTER_MAX_MS},
+        {"Retry-After: 9223372036854775807\r\n", RETRY_AFTER_MAX_MS, RETRY_AFTER_MAX_MS},
+        {"Retry-After: 99999999999999999999999999\r\n", RETRY_AFTER_MAX_MS, RETRY_AFTER_MAX_MS},
+        {"Retry-After: Tue, 01 Sep 2020 06:00:05 GMT\r\n", 0, 0},
+        {"Retry-After: Tue, 01 Sep 2099 06:00:05 GMT\r\n", RETRY_AFTER_MAX_MS, RETRY_AFTER_MAX_MS},
+        {"Retry-After: -5\r\n", -1, 0},
+        {"Retry-After: soon\r\n", -1, -1},
+        {"", -1, -1},
+    };
+    char url[64];
+    struct http_service *service = http_service_start();
+    struct outgoing *o = outgoing_create(NULL);
+    struct outgoing_request r = request_to(url, http_service_port(service), 10000);
+    r.attempts_max = 1;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct outgoing_reply reply;
+        http_service_set(service, SERVICE_ANSWERS, 503, CASES[i].header, "", 0);
+        outgoing_call(o, &r, NULL, NULL, &reply);
+        assert_int_equal(reply.status, 503);
+        assert_true(reply.retry_after_ms >= CASES[i].low && reply.retry_after_ms <= CASES[i].high);
+        outgoing_reply_finish(&reply);
+    }
+    outgoing_destroy(o);
+    http_service_stop(service);
+}
+
 static void slow_broken_and_huge_answers_end(void **state)
 {
     static const struct {
@@ -757,6 +793,7 @@ int main(void)
         cmocka_unit_test(the_judge_is_believed),
         cmocka_unit_test(it_tries_again_until_the_deadline),
         cmocka_unit_test(retry_after_is_heard),
+        cmocka_unit_test(retry_after_is_bounded),
         cmocka_unit_test(slow_broken_and_huge_answers_end),
         cmocka_unit_test(only_public_addresses_are_public),
         cmocka_unit_test(private_addresses_are_refused_when_connecting),
