@@ -18,6 +18,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 bool provider_answers(struct outgoing *outgoing, const struct outgoing_request *request, outgoing_judge *judge,
                       void *judge_arg, struct outgoing_reply *reply) __asm__("__wrap_outgoing_call");
+bool real_taken_put(struct oidc_taken *taken, const char *state, int64_t now_s) __asm__("__real_oidc_taken_put");
+bool noted_taken_put(struct oidc_taken *taken, const char *state, int64_t now_s) __asm__("__wrap_oidc_taken_put");
 
 #define VISIT "visitvisitvisitvisitvisitvisit12"
 #define DIARY "https://diary.example"
@@ -55,6 +57,7 @@ static struct {
     size_t len;
 } answers[ANSWERS];
 static char nonce[OIDC_VALUE_CHARS + 1];
+static bool asked, taken; /* this input has had the provider asked, a state taken */
 
 /* --- The provider --- */
 
@@ -100,6 +103,7 @@ bool provider_answers(struct outgoing *outgoing, const struct outgoing_request *
                       void *judge_arg, struct outgoing_reply *reply)
 {
     int i = which(request->url);
+    asked = true;
     must(strncmp(request->url, "https://", 8) == 0 && text_is_line(request->url));
     must(request->body == NULL || strpbrk(request->body, "\r\n \"<") == NULL);
     *reply = (struct outgoing_reply){.fault = OUTGOING_UNREACHABLE, .why = "no connection"};
@@ -150,15 +154,25 @@ static size_t take_answers(const char *input, size_t len)
     return first != NULL ? (size_t)(first - 1 - input) : len;
 }
 
-/* As after a start: nothing is known of them yet, and no state was taken. */
+bool noted_taken_put(struct oidc_taken *all, const char *state, int64_t now_s)
+{
+    taken = true;
+    return real_taken_put(all, state, now_s);
+}
+
+/* As after a start: nothing is known of them yet, and no state was taken. What is made anew is more than a megabyte,
+ * and most inputs come nowhere near it. */
 static void forget(struct oidc_providers *set)
 {
-    for (size_t i = 0; i < set->n; ++i) {
+    for (size_t i = 0; asked && i < set->n; ++i) {
         oidc_client_destroy(set->clients[i]);
         set->clients[i] = oidc_client_create(set->all[i], NULL, &set->crowd, NULL);
     }
-    oidc_taken_destroy(set->taken);
-    set->taken = oidc_taken_create();
+    if (taken) {
+        oidc_taken_destroy(set->taken);
+        set->taken = oidc_taken_create();
+    }
+    asked = taken = false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

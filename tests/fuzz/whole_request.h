@@ -37,13 +37,19 @@ void whole_word(const char *word, const char *value);
 void whole_word_made(const char *word, void (*make)(struct text *out));
 
 /* That person has WHOLE_PASSWORD; $word is a page's session of theirs, $word_id their Matrix id, $word_from whom a form
- * is shown to, $word_known the cookie of a browser that knows them; DEVICE is a device of theirs. Returns the session,
- * for good. */
+ * is shown to, $word_known the cookie of a browser that knows them; DEVICE is a device of theirs, $word_app its access
+ * token. Returns the page's session, for good. */
 const char *whole_person(const char *word, user_no user);
 
 /* Sends it, and what it writes stays. $word is what the reply has behind mark (of letters, digits, - and _). request
  * NULL: of the reply before. word NULL: nothing is learnt. */
 void whole_learn(const char *request, const char *mark, const char *word);
+
+/* For what make writes: what the reply to a request of its own has behind mark. */
+void whole_reply_has(const char *request, const char *mark, struct text *out);
+
+/* Every reply is JSON, as APIs answer. */
+void whole_json_only(void);
 
 /* An input. gets_write: whether a GET may write. Aborts where the reply breaks what holds for all. */
 void whole_ask(const uint8_t *bytes, size_t len, bool gets_write);
