@@ -487,7 +487,8 @@ static bool goes_on(const struct sync_request *request, struct wake *const *wake
     stream_pos pos = request->since;
     for (size_t i = 0; i < n; ++i) {
         ptrdiff_t at = wake_find(wakes[i], request->user);
-        if (wakes[i]->fragments == NULL || at < 0 || wakes[i]->before[at] > pos || wakes[i]->first_pos <= pos)
+        if (wakes[i]->fragments == NULL || wakes[i]->ended || at < 0 || wakes[i]->before[at] > pos ||
+            wakes[i]->first_pos <= pos)
             return false;
         pos = wakes[i]->pos;
     }
@@ -538,7 +539,7 @@ bool fast_path_room(struct sync_service *sync, const struct wake *wake, int inde
                           .device = device,
                           .members_since = members_since};
     struct unread_tally tally = {0};
-    if (wake->fragments == NULL || index < 0)
+    if (wake->fragments == NULL || wake->ended || index < 0)
         return false;
     struct parts parts = {.n = 1};
     parts.parts[0] = part_of(wake, index);

@@ -379,11 +379,23 @@ static bool is_awaited(const struct sync_hub *hub, const struct wake *wake, int6
     return false;
 }
 
+/* Also of this group itself. */
+static void end_taken(struct sync_hub *hub, struct wake *wake, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (changes[i].kind == CHANGE_TAKEN) {
+            recent_wakes_end(hub->recent, changes[i].event);
+            if (wake_has(wake, changes[i].event))
+                wake->ended = true;
+        }
+}
+
 /* What is rendered is there before the numbers rise: whoever comes back and finds them risen finds the wake, too. */
 void hub_observe(void *self, const struct change *changes, size_t n)
 {
     struct sync_hub *hub = self;
     struct wake *wake = gather(hub, changes, n);
+    end_taken(hub, wake, changes, n);
     if (wake->pos > hub->pos) {
         int64_t now_ms = clock_mono_ms();
         if (hub->prepare != NULL && is_awaited(hub, wake, now_ms))
@@ -391,7 +403,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
         note_changes(hub, wake, changes, n);
         raise_keys(hub, wake, changes, n);
         raise_numbers(hub, wake);
-        if (wake->fragments != NULL)
+        if (wake->fragments != NULL && !wake->ended)
             recent_wakes_add(hub->recent, wake, now_ms);
         for (int i = 0; wake->n_users != 0 && i < hub->n_listeners; ++i)
             hub->listeners[i].fn(hub->listeners[i].self, wake);

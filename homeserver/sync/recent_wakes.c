@@ -63,6 +63,25 @@ void recent_wakes_add(struct recent_wakes *recent, struct wake *wake, int64_t no
     pthread_mutex_unlock(&recent->lock);
 }
 
+void recent_wakes_end(struct recent_wakes *recent, stream_pos event)
+{
+    pthread_mutex_lock(&recent->lock);
+    size_t kept = 0;
+    for (size_t i = 0; i < recent->n; ++i) {
+        size_t at = (recent->first + i) % RECENT_WAKES_MAX;
+        struct wake *wake = recent->items[at].wake;
+        if (wake_has(wake, event)) {
+            wake->ended = true;
+            recent->bytes -= bytes_of(wake);
+            wake_unref(wake);
+        } else {
+            recent->items[(recent->first + kept++) % RECENT_WAKES_MAX] = recent->items[at];
+        }
+    }
+    recent->n = kept;
+    pthread_mutex_unlock(&recent->lock);
+}
+
 /* Backwards from the last change: each wake says what the user's change before it was, so that none that is missing
  * goes unnoticed. One that is ahead of last_change has come since that was asked: who asks hears of it otherwise. */
 size_t recent_wakes_since(struct recent_wakes *recent, user_no user, stream_pos since, stream_pos last_change,

@@ -35,3 +35,8 @@ bool wake_concerns(const struct wake *wake, user_no user)
 {
     return wake_find(wake, user) >= 0;
 }
+
+bool wake_has(const struct wake *wake, stream_pos pos)
+{
+    return wake->first_pos <= pos && pos <= wake->pos;
+}

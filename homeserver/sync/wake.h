@@ -20,9 +20,10 @@ struct wake_room {
     stream_pos before_event; /* the room's last event before this group */
 };
 
-/* One group's news. Immutable, counted. */
+/* One group's news. Immutable but for its end, counted. */
 struct wake {
     _Atomic int refs;
+    _Atomic bool ended;   /* something that the fragments tell was taken from its event: nobody is answered from them */
     stream_pos first_pos; /* the group's first */
     stream_pos pos;       /* everything up to here is committed */
     size_t n_users;
@@ -41,6 +42,8 @@ struct wake *wake_ref(struct wake *wake);
 void wake_unref(struct wake *wake); /* NULL is accepted */
 /* Whether there is anything in it for the user. */
 bool wake_concerns(const struct wake *wake, user_no user);
+
+bool wake_has(const struct wake *wake, stream_pos pos); /* it is of this group */
 
 /* Where the user stands in wake->users; −1: nowhere. */
 ptrdiff_t wake_find(const struct wake *wake, user_no user);

@@ -179,6 +179,7 @@ static void announce_after_start(struct school *s, struct sender *sender, int n)
     s->desk = conn_open(s->client);
     sender->conn = conn_open(s->client);
     int64_t cpu = subject_cpu_us(s->subject), before = -1;
+    subject_profile_begin(s->subject, "return");
     for (int i = 0; i < n; ++i) {
         poll_resume(s, i);
         client_run(s->client, 0);
@@ -190,6 +191,7 @@ static void announce_after_start(struct school *s, struct sender *sender, int n)
             client_run(s->client, 10000);
         back = subject_cpu_us(s->subject);
     }
+    subject_profile_end();
     int64_t took = announce(s, sender, n), done = subject_cpu_us(s->subject);
     report("announcement_after_start", "last <= 100 ms after sending, <= 100 us CPU per delivery",
            json_pack("{s:i, s:f, s:f, s:f}", "polls", n, "return_cpu_us_per_person", (double)(back - cpu) / n,
@@ -383,7 +385,9 @@ static void come_back_after(struct school *s, int n)
     subject_stop(s->subject, SIGTERM);
     subject_start(s->subject);
     s->desk = conn_open(s->client);
+    subject_profile_begin(s->subject, "returning");
     struct comeback anew = come_back(s, since);
+    subject_profile_end();
     report("returning", "<= 100 us each",
            json_pack("{s:i, s:i, s:f, s:f, s:f, s:f}", "people", CLASS, "missed", n, "first_cpu_us", missed.first,
                      "cpu_us_each", missed.rest, "after_a_start_first_cpu_us", anew.first, "after_a_start_cpu_us_each",

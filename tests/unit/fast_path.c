@@ -431,6 +431,57 @@ static void after_a_rollback_a_worker_answers(void **state)
     day_stop(&d);
 }
 
+/* --- What was taken --- */
+
+/* As an erasure does it (G4): no event tells of it. */
+static bool take_job(struct tx *tx, void *arg, struct error *e)
+{
+    const stream_pos *said = arg;
+    return events_redact(tx, *said, *said, "{}");
+}
+
+static bool tells(struct text *out, const char *word)
+{
+    return out->len != 0 && strstr(out->data, word) != NULL;
+}
+
+/* A moment after it was said: whoever is late, and whoever it is under way to, is told what is left. */
+static void what_was_taken_is_not_told_from_memory(void **state)
+{
+    struct day d;
+    stream_pos upto;
+    struct error e = {0};
+    struct text fast = TEXT_INIT;
+    struct fast_told told;
+    day_start(&d, 1);
+    for (int i = 0; i < DEVICES; ++i)
+        hear(&d, &d.devices[i]);
+    struct device *late = &d.devices[1];
+    const struct sync_request ask = {
+        .user = late->user, .device = late->no, .user_id = late->user_id, .since = late->since, .filter = late->filter};
+    send(&d, 0, 0, "{\"body\":\"zq-word\",\"msgtype\":\"m.text\"}");
+    assert_true(answer_fast(&d, late, &ask, &fast, &upto));
+    assert_true(tells(&fast, "zq-word"));
+    text_clear(&fast);
+    assert_true(fast_path_room(d.w.sync, d.w.last, 0, &ask, late->no, 0, &fast, &told));
+    assert_true(tells(&fast, "zq-word"));
+    stream_pos said = events_last_pos(d.w.f.db, d.rooms[0], INT64_MAX);
+    assert_true(writer_run(d.w.f.writer, take_job, &said, &e));
+    text_clear(&fast);
+    assert_false(answer_fast(&d, late, &ask, &fast, &upto));
+    assert_false(fast_path_answer(d.w.sync, &d.w.last, 1, &ask, &fast));
+    assert_false(fast_path_room(d.w.sync, d.w.last, 0, &ask, late->no, 0, &fast, &told));
+    assert_int_equal(fast.len, 0);
+    json_t *whole = world_sync(&d.w, &ask, NULL, NULL);
+    char *text = json_dumps(whole, 0);
+    assert_non_null(world_section(&d.w, whole, "join", d.rooms[0]));
+    assert_null(strstr(text, "zq-word"));
+    free(text);
+    json_decref(whole);
+    text_finish(&fast);
+    day_stop(&d);
+}
+
 /* --- The token that was told comes back --- */
 
 static void poll_of(struct server *server, const struct device *device, const char *since, struct last_told *told,
@@ -495,6 +546,7 @@ static void a_token_that_was_told_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_taken_is_not_told_from_memory),
         cmocka_unit_test(a_token_that_was_told_comes_back),
         cmocka_unit_test(both_ways_give_the_same_answer),
         cmocka_unit_test(after_a_rollback_a_worker_answers),

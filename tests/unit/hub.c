@@ -366,6 +366,44 @@ static void what_was_missed_is_whole_or_nothing(void **state)
     hub_destroy(hub);
 }
 
+/* The wake of an event from which something was taken is told no more, to those who are late nor to those to whom it is
+ * under way; the others stay. */
+static void what_was_taken_is_told_no_more(void **state)
+{
+    int prepared = 0;
+    stream_pos first, last;
+    struct heard heard = {0};
+    struct joined joined[] = {{5, 10, 12}, {6, 20, 22}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_prepare(hub, prepare, &prepared);
+    hub_listen(hub, hear, &heard);
+    hub_waits(hub, 12, INT64_MAX);
+    hub_waits(hub, 22, INT64_MAX);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
+    hub_observe(hub, (struct change[]){event(1002, 6, 20)}, 1);
+    hub_observe(hub, (struct change[]){event(1003, 5, 10), event(1004, 5, 11)}, 2);
+    struct wake *under_way = wake_ref(heard.last);
+    hub_observe(hub, (struct change[]){event(1005, 5, 10)}, 1);
+    assert_int_equal(missed(hub, 12, 1000, &first, &last), 3);
+    hub_observe(hub, (struct change[]){{.kind = CHANGE_TAKEN, .private_ = true, .event = 1003}}, 1);
+    assert_true(under_way->ended);
+    assert_false(heard.last->ended);
+    assert_int_equal(missed(hub, 12, 1000, &first, &last), 0);
+    assert_int_equal(missed(hub, 12, 1004, &first, &last), 1);
+    assert_int_equal(missed(hub, 22, 1000, &first, &last), 1); /* another room's */
+    hub_observe(hub, (struct change[]){event(1006, 6, 20), {.kind = CHANGE_TAKEN, .private_ = true, .event = 1006}}, 2);
+    assert_true(heard.last->ended);
+    assert_int_equal(missed(hub, 22, 1002, &first, &last), 0);
+    for (stream_pos pos = 1007; pos < 1007 + RECENT_WAKES_MAX; ++pos) /* the ring goes on with those that are left */
+        hub_observe(hub, (struct change[]){event(pos, 5, 10)}, 1);
+    assert_int_equal(missed(hub, 12, 1006, &first, &last), RECENT_WAKES_MAX);
+    assert_true(first == 1007 && last == 1006 + RECENT_WAKES_MAX);
+    wake_unref(under_way);
+    wake_unref(heard.last);
+    hub_destroy(hub);
+}
+
 static size_t kept(struct recent_wakes *recent, const struct wake *wake, int64_t now_ms)
 {
     struct wake *out[RECENT_WAKES_MAX];
@@ -425,6 +463,7 @@ int main(void)
         cmocka_unit_test(the_number_rises_before_the_wake),
         cmocka_unit_test(fragments_are_made_for_those_who_wait),
         cmocka_unit_test(what_was_missed_is_whole_or_nothing),
+        cmocka_unit_test(what_was_taken_is_told_no_more),
         cmocka_unit_test(wakes_are_kept_for_a_moment_and_a_size),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);

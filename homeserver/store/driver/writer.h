@@ -52,17 +52,19 @@ enum change_kind {
     CHANGE_KEYS_LOW,     /* user, device: it should upload keys soon */
     CHANGE_ENCRYPTED,    /* room, user: a room where messages are encrypted has somebody new, or less, or is one now */
     CHANGE_THREAD_SUBSCRIPTION, /* user: only their own syncs */
+    CHANGE_TAKEN, /* event: what it says was taken from it; no news by itself, nobody may be told it from memory */
     CHANGE__COUNT
 };
 
 struct change {
     enum change_kind kind;
     bool private_;
-    stream_pos pos; /* 0 for CHANGE_SESSION and CHANGE_KEY_COUNTS, which no /sync tells */
+    stream_pos pos; /* 0 for CHANGE_SESSION, CHANGE_KEY_COUNTS and CHANGE_TAKEN, which no /sync tells */
     room_no room;
     user_no user;
     device_no device;
-    stream_pos event; /* CHANGE_RECEIPT: where the event is that was read. CHANGE_KEY_COUNTS: see there */
+    stream_pos event; /* CHANGE_RECEIPT: where the event is that was read. CHANGE_TAKEN: where it is. CHANGE_KEY_COUNTS:
+                       * see there */
 };
 
 /* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */

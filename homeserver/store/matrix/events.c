@@ -373,6 +373,7 @@ bool events_set_state(struct tx *tx, room_no room, const char *type, const char 
 
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)
 {
+    tx_change(tx, (struct change){.kind = CHANGE_TAKEN, .private_ = true, .event = pos});
     return db_run(tx->db, &EVENTS, REDACT, "iit", pos, by, content) && media_unplace(tx, pos) &&
            search_removals_put(tx, pos);
 }
