@@ -53,6 +53,14 @@ bool h2o_exchange_is_head(const h2o_req_t *req)
     return h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 }
 
+/* Decimal, in front of end, with zeros up to so many digits. */
+static char *add_digits(char *end, uint64_t n, int least)
+{
+    for (; n != 0 || least > 0; n /= 10, --least)
+        *--end = (char)('0' + n % 10);
+    return end;
+}
+
 static void count(const struct request_context *context)
 {
     const struct request *r = &context->r;
@@ -61,10 +69,13 @@ static void count(const struct request_context *context)
     request_metrics_count(context->loop->env->metrics, r->route, r->reply.status, us, len, context->was_parked);
     if (!log_enabled(LOG_INFO))
         return;
-    char status[12], ms[32], bytes[24];
-    snprintf(status, sizeof status, "%d", r->reply.status);
-    snprintf(ms, sizeof ms, "%.3f", (double)us / 1000);
-    snprintf(bytes, sizeof bytes, "%zu", len);
+    char numbers[3][24] = {0}, *ends[3];
+    for (int i = 0; i < 3; ++i)
+        ends[i] = numbers[i] + sizeof numbers[i] - 1;
+    const char *status = add_digits(ends[0], (uint64_t)r->reply.status, 1), *bytes = add_digits(ends[1], len, 1);
+    char *ms = add_digits(ends[2], us > 0 ? (uint64_t)us % 1000 : 0, 3);
+    *--ms = '.';
+    ms = add_digits(ms, us > 0 ? (uint64_t)us / 1000 : 0, 1);
     log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
              r->route != NULL ? r->route->path : "none", "user", r->identity.name != NULL ? r->identity.name : "-",
              "status", status, "ms", ms, "bytes", bytes, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -194,25 +195,61 @@ static void json_stays_the_same_json(void **state)
     }
 }
 
-/* A line of the log is a line, whatever somebody has put into it. */
-static void the_log_shows_nothing_that_is_not_seen(void **state)
+/* What write_some puts into the log, at most bytes - 1 of it. */
+static void logged(void (*write_some)(void), char *out, size_t bytes)
 {
     int ends[2], was = dup(STDERR_FILENO);
-    char line[512] = "";
     assert_int_equal(pipe(ends), 0);
     dup2(ends[1], STDERR_FILENO);
+    write_some();
+    dup2(was, STDERR_FILENO);
+    close(was);
+    close(ends[1]);
+    memset(out, 0, bytes);
+    for (ssize_t n = 0; (n = read(ends[0], out + strlen(out), bytes - 1 - strlen(out))) > 0;)
+        continue;
+    close(ends[0]);
+}
+
+static void write_values(void)
+{
+    log_line(LOG_WARN, "http", "request", "id", "aZ09_-.,:;/@!#$+{}*", "none", "", "user", "@a=b:c", "text", "a b",
+             NULL);
+    log_line(LOG_ERROR, "http", "again", NULL);
+}
+
+/* "time level area message key=value …", of which scripts read; only what forges nothing stands bare. */
+static void a_line_of_the_log_has_its_form(void **state)
+{
+    static const char WARN[] = "Z warn http request id=aZ09_-.,:;/@!#$+{}* none=\"\" user=\"@a=b:c\" text=\"a b\"\n";
+    char lines[512];
+    struct tm tm = {0};
+    logged(write_values, lines, sizeof lines);
+    const char *end = strptime(lines, "%Y-%m-%dT%H:%M:%S", &tm);
+    assert_non_null(end);
+    assert_true(llabs((long long)(timegm(&tm) - time(NULL))) <= 1);
+    assert_int_equal(end[0], '.');
+    assert_int_equal(strspn(end + 1, "0123456789"), 3);
+    assert_memory_equal(end + 4, WARN, sizeof WARN - 1);
+    const char *second = end + 4 + sizeof WARN - 1;
+    assert_ptr_equal(strptime(second, "%Y-%m-%dT%H:%M:%S", &tm), second + 19);
+    assert_string_equal(second + 23, "Z error http again\n");
+}
+
+static void write_unseen(void)
+{
     log_line(LOG_ERROR, "test", "line", "name",
              "\x1b]0;x\a\u202eб\xc2\x85"
              "\x9b",
              NULL);
     log_warn("test", "%s", "\x1b[2J\u2066\r");
-    dup2(was, STDERR_FILENO);
-    close(was);
-    close(ends[1]);
-    assert_true(read(ends[0], line, sizeof line - 1) > 0);
-    while (read(ends[0], line + strlen(line), sizeof line - 1 - strlen(line)) > 0)
-        continue;
-    close(ends[0]);
+}
+
+/* A line of the log is a line, whatever somebody has put into it. */
+static void the_log_shows_nothing_that_is_not_seen(void **state)
+{
+    char line[512];
+    logged(write_unseen, line, sizeof line);
     struct text shown = {.data = line, .len = strlen(line)};
     assert_non_null(strstr(line, "\\u202e"));
     assert_non_null(strstr(line, "\\u2066"));
@@ -234,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_terminal_gets_nothing_that_is_not_seen),
         cmocka_unit_test(what_is_seen_is_shown_as_it_is),
         cmocka_unit_test(json_stays_the_same_json),
+        cmocka_unit_test(a_line_of_the_log_has_its_form),
         cmocka_unit_test(the_log_shows_nothing_that_is_not_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
