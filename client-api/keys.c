@@ -75,6 +75,18 @@ static json_t *user_ids(struct request *r, const user_no *users, size_t n)
     return list;
 }
 
+struct unseen {
+    struct request *r;
+    struct member_set *set;
+};
+
+static const struct member_set *unseen_of(void *arg)
+{
+    struct unseen *unseen = arg;
+    const struct request *r = unseen->r;
+    return unseen->set = gate_unseen(rooms_settings(r->server->rooms)->school_mode, r->db, r->identity.user);
+}
+
 /* Up to now, whatever `to` says: it is a hint. */
 static bool get_changes(struct request *r)
 {
@@ -83,13 +95,13 @@ static bool get_changes(struct request *r)
     if (!read_token(r, "from", &from) || !read_token(r, "to", &to))
         return false;
     db_begin_read(r->db);
-    struct member_set *unseen = gate_unseen(rooms_settings(r->server->rooms)->school_mode, r->db, r->identity.user);
-    device_lists_since(r->db, r->identity.user, from, INT64_MAX, unseen, &lists);
+    struct unseen unseen = {.r = r};
+    device_lists_since(r->db, r->identity.user, from, INT64_MAX, unseen_of, &unseen, &lists);
     db_end_read(r->db);
     json_t *reply = json_pack("{s:o, s:o}", "changed", user_ids(r, lists.changed, lists.n_changed), "left",
                               user_ids(r, lists.left, lists.n_left));
     device_lists_finish(&lists);
-    member_set_unref(unseen);
+    member_set_unref(unseen.set);
     return reply_json(r, reply);
 }
 

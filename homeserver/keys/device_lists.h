@@ -17,9 +17,12 @@ struct device_lists {
     size_t n_changed, n_left;
 };
 
-/* unseen: gate_unseen of the user, NULL: nobody. Blocks (reads). */
-void device_lists_since(struct db *db, user_no user, stream_pos since, stream_pos upto, const struct member_set *unseen,
-                        struct device_lists *out);
+/* gate_unseen of the user, borrowed; NULL: nobody. Asked only where there is something to tell, which is seldom. */
+typedef const struct member_set *device_lists_unseen(void *arg);
+
+/* Blocks (reads). */
+void device_lists_since(struct db *db, user_no user, stream_pos since, stream_pos upto, device_lists_unseen *unseen,
+                        void *arg, struct device_lists *out);
 void device_lists_finish(struct device_lists *lists);
 
 #endif

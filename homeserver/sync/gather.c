@@ -14,6 +14,8 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/receipts.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/sync_service.h"
 
@@ -67,6 +69,18 @@ static bool has_account_data(const struct sync_gather *gather, room_no room)
     return false;
 }
 
+/* After a start the first who asks finds out for all. */
+static bool room_changed(const struct sync_gather *gather, room_no room)
+{
+    struct sync_hub *hub = gather->sync->hub;
+    if (!hub_knows_room(hub, room)) {
+        stream_pos event = events_last_pos(gather->db, room, INT64_MAX), receipt = receipts_last(gather->db, room);
+        if (event != 0 && !db_failed(gather->db))
+            hub_learn_room(hub, room, event > receipt ? event : receipt);
+    }
+    return hub_room_last_change(hub, room) > gather->request->since;
+}
+
 /* Whether anything of the room can be new. What the hub knows of no change in needs no look-up: of a person's hundred
  * rooms hardly one has changed since their last poll. */
 static bool may_have_news(const struct sync_gather *gather, const struct membership_row *m)
@@ -75,7 +89,7 @@ static bool may_have_news(const struct sync_gather *gather, const struct members
     switch (m->membership) {
     case MEMBERSHIP_JOIN:
         return m->joined_pos > request->since || request->full_state || gather->hub_is_behind || gather->counts_anew ||
-               hub_room_last_change(gather->sync->hub, m->room) > request->since || has_account_data(gather, m->room);
+               has_account_data(gather, m->room) || room_changed(gather, m->room);
     case MEMBERSHIP_INVITE:
     case MEMBERSHIP_KNOCK: return m->pos > request->since || request->full_state;
     case MEMBERSHIP_LEAVE:
@@ -87,18 +101,37 @@ static bool may_have_news(const struct sync_gather *gather, const struct members
     }
 }
 
+/* Takes over the id; NULL: the database failed. */
+static void take_room(struct sync_gather *gather, const struct membership_row *membership, char *room_id)
+{
+    if (room_id == NULL || !filter_wants_room(gather->request->filter, room_id)) {
+        free(room_id);
+        return;
+    }
+    if (gather->n_rooms == gather->cap_rooms) {
+        gather->cap_rooms = gather->cap_rooms * 2 + 8;
+        gather->rooms = xrealloc(gather->rooms, gather->cap_rooms * sizeof *gather->rooms);
+    }
+    gather->rooms[gather->n_rooms++] = (struct gathered_room){*membership, room_id};
+}
+
 static void take_rooms(struct sync_gather *gather, struct stmt *q)
 {
     struct membership_room room;
-    while (memberships_next_room(q, &room)) {
-        if (!may_have_news(gather, &room.membership) || !filter_wants_room(gather->request->filter, room.room_id))
-            continue;
-        if (gather->n_rooms == gather->cap_rooms) {
-            gather->cap_rooms = gather->cap_rooms * 2 + 8;
-            gather->rooms = xrealloc(gather->rooms, gather->cap_rooms * sizeof *gather->rooms);
-        }
-        gather->rooms[gather->n_rooms++] = (struct gathered_room){room.membership, xstrdup(room.room_id)};
-    }
+    while (memberships_next_room(q, &room))
+        if (may_have_news(gather, &room.membership))
+            take_room(gather, &room.membership, xstrdup(room.room_id));
+    stmt_end(q);
+}
+
+/* Of many rooms few: only those are looked for by name. */
+static void take_rooms_with_news(struct sync_gather *gather)
+{
+    struct membership_row row;
+    struct stmt *q = memberships_of_user(gather->db, gather->request->user);
+    while (memberships_next(q, &row))
+        if (may_have_news(gather, &row))
+            take_room(gather, &row, rooms_id_of(gather->db, row.room));
     stmt_end(q);
 }
 
@@ -115,7 +148,10 @@ static void load_rooms(struct sync_gather *gather)
     if (!whole && hub_last_change(hub, request->user) <= request->since)
         return;
     if (whole || !hub_rooms_since(hub, request->since, changed, &n)) {
-        take_rooms(gather, memberships_rooms_of_user(gather->db, request->user));
+        if (whole)
+            take_rooms(gather, memberships_rooms_of_user(gather->db, request->user));
+        else
+            take_rooms_with_news(gather);
         return;
     }
     for (size_t i = 0; i < n; ++i)

@@ -24,6 +24,9 @@ struct numbers {
 struct sync_hub {
     _Atomic stream_pos start; /* of whom no number is known */
     _Atomic stream_pos pos;
+    stream_pos begun;             /* what start was first */
+    _Atomic stream_pos lists;     /* of device lists, of whom no number of keys is known */
+    _Atomic bool lists_looked_up; /* or somebody is about it */
     struct numbers users, own_data, keys, rooms, events;
     struct numbers awaited; /* hub_waits: until when, of a user */
     struct changed_rooms *changed;
@@ -87,6 +90,8 @@ struct sync_hub *hub_create(stream_pos start)
     struct sync_hub *hub = xcalloc(1, sizeof *hub);
     hub->start = start;
     hub->pos = start;
+    hub->begun = start;
+    hub->lists = start;
     hub->changed = changed_rooms_create(start);
     hub->recent = recent_wakes_create();
     return hub;
@@ -145,6 +150,34 @@ stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user)
 stream_pos hub_last_keys(const struct sync_hub *hub, user_no user)
 {
     return number_get(&hub->keys, user, hub->start);
+}
+
+stream_pos hub_last_lists(const struct sync_hub *hub, user_no user)
+{
+    return number_get(&hub->keys, user, hub->lists);
+}
+
+bool hub_ask_lists(struct sync_hub *hub, stream_pos *start)
+{
+    *start = hub->begun;
+    return !atomic_exchange(&hub->lists_looked_up, true);
+}
+
+void hub_learn_lists(struct sync_hub *hub, stream_pos pos)
+{
+    stream_pos start = hub->begun; /* else everybody's number was raised meanwhile */
+    atomic_compare_exchange_strong(&hub->lists, &start, pos);
+}
+
+bool hub_knows_room(const struct sync_hub *hub, room_no room)
+{
+    return number_get(&hub->rooms, room, 0) != 0;
+}
+
+void hub_learn_room(struct sync_hub *hub, room_no room, stream_pos pos)
+{
+    stream_pos unknown = 0;
+    atomic_compare_exchange_strong(number_at(&hub->rooms, room), &unknown, pos);
 }
 
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
@@ -338,6 +371,7 @@ static void raise_keys(struct sync_hub *hub, const struct wake *wake, const stru
 static void raise_everybody(struct sync_hub *hub, stream_pos pos)
 {
     hub->start = pos;
+    hub->lists = pos;
     struct numbers *const numbers[] = {&hub->users, &hub->keys};
     for (size_t w = 0; w < sizeof numbers / sizeof *numbers; ++w)
         for (size_t i = 0; i < CHUNKS; ++i)

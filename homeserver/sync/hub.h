@@ -8,7 +8,9 @@
  *
  * After a start the stream begins beyond every position handed out before (see writer.h), so a user of whom nothing is
  * known yet has changed "at the start". The same numbers are kept per room: what has not changed since a token needs no
- * look-up in the database. They are true for everything up to hub_pos, which trails the commit by an instant. */
+ * look-up in the database. Rooms' are found out from it by whoever asks first (hub_learn_room), so that a school that
+ * comes back after a start looks at the rooms that have news, and not at all of everybody's. They are true for
+ * everything up to hub_pos, which trails the commit by an instant. */
 #ifndef PARTA_SYNC_HUB_H
 #define PARTA_SYNC_HUB_H
 
@@ -61,6 +63,17 @@ stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user);
 /* The same of what end-to-end encryption tells them: device lists, messages to devices, keys that run out; at least:
  * what came in one group with such a thing may count as one. */
 stream_pos hub_last_keys(const struct sync_hub *hub, user_no user);
+
+/* The same of device lists alone, of which a start need not be the last change. Whoever is first to ask is asked by
+ * hub_ask_lists (true, once) to look up when the last one up to *start was, whomever it concerned, and to say it. */
+stream_pos hub_last_lists(const struct sync_hub *hub, user_no user);
+bool hub_ask_lists(struct sync_hub *hub, stream_pos *start);
+void hub_learn_lists(struct sync_hub *hub, stream_pos pos);
+
+/* A room of which nothing is known since the start: whoever looks up its last change (an event or a receipt) says it,
+ * once for all. It counts if nothing has changed meanwhile. Any thread. */
+bool hub_knows_room(const struct sync_hub *hub, room_no room);
+void hub_learn_room(struct sync_hub *hub, room_no room, stream_pos pos);
 
 /* The same of a room: its events, receipts, typing; and of its events alone. */
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room);

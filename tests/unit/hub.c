@@ -404,6 +404,53 @@ static void what_was_taken_is_told_no_more(void **state)
     hub_destroy(hub);
 }
 
+/* What was before the start may be found out and said, unless something has changed meanwhile. */
+static void what_was_before_the_start_is_learned(void **state)
+{
+    stream_pos asked;
+    struct joined joined[] = {{5, 10, 12}, {6, 20, 22}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_concern(hub, CHANGE_ENCRYPTED, HUB_USER | HUB_ROOM);
+    hub_learn_room(hub, 5, 700);
+    assert_true(hub_knows_room(hub, 5) && !hub_knows_room(hub, 6));
+    assert_int_equal(hub_room_last_change(hub, 5), 700);
+    hub_learn_room(hub, 5, 600);
+    assert_int_equal(hub_room_last_change(hub, 5), 700);
+    assert_int_equal(hub_room_last_change(hub, 6), START);
+    hub_observe(hub, (struct change[]){event(1001, 6, 20), event(1002, 5, 10)}, 2);
+    hub_learn_room(hub, 6, 700);
+    assert_int_equal(hub_room_last_change(hub, 6), 1002);
+    assert_int_equal(hub_room_last_change(hub, 5), 1002);
+    assert_true(hub_ask_lists(hub, &asked));
+    assert_false(hub_ask_lists(hub, &asked));
+    assert_int_equal(asked, START);
+    assert_int_equal(hub_last_lists(hub, 12), START);
+    hub_learn_lists(hub, 800);
+    assert_int_equal(hub_last_lists(hub, 12), 800);
+    assert_int_equal(hub_last_keys(hub, 12), START); /* messages are another thing */
+    hub_observe(hub, (struct change[]){{.kind = CHANGE_ENCRYPTED, .pos = 1003, .room = 5, .user = 40}}, 1);
+    assert_int_equal(hub_last_lists(hub, 12), 1003);
+    assert_int_equal(hub_last_lists(hub, 22), 800);
+    hub_destroy(hub);
+}
+
+/* Whom a group concerned was not found out: nothing that was learned counts any more, nor what is said afterwards. */
+static void what_was_learned_ends_with_an_unknown_audience(void **state)
+{
+    stream_pos asked;
+    struct joined none[] = {{0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, none);
+    assert_true(hub_ask_lists(hub, &asked));
+    hub_learn_lists(hub, 800);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
+    assert_int_equal(hub_last_lists(hub, 12), 1001);
+    hub_learn_lists(hub, 800);
+    assert_int_equal(hub_last_lists(hub, 12), 1001);
+    hub_destroy(hub);
+}
+
 static size_t kept(struct recent_wakes *recent, const struct wake *wake, int64_t now_ms)
 {
     struct wake *out[RECENT_WAKES_MAX];
@@ -464,6 +511,8 @@ int main(void)
         cmocka_unit_test(fragments_are_made_for_those_who_wait),
         cmocka_unit_test(what_was_missed_is_whole_or_nothing),
         cmocka_unit_test(what_was_taken_is_told_no_more),
+        cmocka_unit_test(what_was_before_the_start_is_learned),
+        cmocka_unit_test(what_was_learned_ends_with_an_unknown_audience),
         cmocka_unit_test(wakes_are_kept_for_a_moment_and_a_size),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include "homeserver/push/rules/document.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/device_keys.h"
 #include "homeserver/store/driver/writer.h"
 
 struct story {
@@ -653,11 +656,8 @@ static void filters_choose_rooms_fields_and_format(void **state)
     free(room_id);
 }
 
-static void a_restart_keeps_tokens_good(void **state)
+static void restart(struct story *s)
 {
-    struct story *s = *state;
-    stream_pos since = now(s, s->anna);
-    world_say(&s->w, s->room, s->anna, "before the restart");
     sync_service_stop(s->w.sync);
     struct fixture *f = &s->w.f;
     fixture_restart(f);
@@ -668,11 +668,130 @@ static void a_restart_keeps_tokens_good(void **state)
         &(struct sync_service_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
     sections_add(s->w.sync);
     writer_observe(f->writer, hub_observe, s->w.hub);
+}
+
+static void a_restart_keeps_tokens_good(void **state)
+{
+    struct story *s = *state;
+    stream_pos since = now(s, s->anna);
+    world_say(&s->w, s->room, s->anna, "before the restart");
+    restart(s);
     assert_true(hub_last_change(s->w.hub, s->anna) >
                 since); /* so nobody parks on what happened while nobody listened */
     json_t *answer = sync_as(s, s->anna, &since);
     assert_int_equal(timeline_size(joined(s, answer)), 1);
     json_decref(answer);
+}
+
+/* What nobody remembers is looked up once a room, for all: an event, or a receipt, of before the start; and who has
+ * nothing new is told nothing. */
+static void a_restart_tells_of_the_rooms_with_news(void **state)
+{
+    struct story *s = *state;
+    enum { SAID, READ, QUIET, ROOMS };
+    room_no rooms[ROOMS];
+    for (int i = 0; i < ROOMS; ++i) {
+        rooms[i] = fixture_room(&s->w.f, s->anna, "12", PRESET_PUBLIC_CHAT, NULL);
+        assert_true(fixture_member(&s->w.f, rooms[i], ACT_JOIN, s->boris, s->boris, NULL));
+        world_say(&s->w, rooms[i], s->anna, "long ago");
+    }
+    char *id = events_id_of(s->w.f.db, events_last_pos(s->w.f.db, rooms[READ], INT64_MAX));
+    stream_pos since = now(s, s->anna), later;
+    world_say(&s->w, rooms[SAID], s->boris, "lately");
+    assert_true(world_mark(&s->w, rooms[READ], s->boris, id, false, NULL));
+    later = now(s, s->anna);
+    restart(s);
+    assert_false(hub_knows_room(s->w.hub, rooms[QUIET]));
+    for (int again = 0; again < 2; ++again) { /* by who looks it up, and by who finds it */
+        stream_pos at = since;
+        json_t *answer = sync_as(s, s->anna, &at);
+        assert_int_equal(timeline_size(world_section(&s->w, answer, "join", rooms[SAID])), 1);
+        assert_int_equal(json_array_size(world_events(world_section(&s->w, answer, "join", rooms[READ]), "ephemeral")),
+                         1);
+        assert_null(world_section(&s->w, answer, "join", rooms[QUIET]));
+        json_decref(answer);
+    }
+    assert_true(hub_knows_room(s->w.hub, rooms[QUIET]));
+    assert_true(hub_room_last_change(s->w.hub, rooms[QUIET]) <= since);
+    assert_true(hub_room_last_change(s->w.hub, rooms[READ]) > since);
+    json_t *answer = sync_as(s, s->anna, &later);
+    assert_null(json_object_get(answer, "rooms"));
+    json_decref(answer);
+    world_say(&s->w, rooms[QUIET], s->boris, "now"); /* what comes after counts from here on */
+    answer = sync_as(s, s->anna, &later);
+    assert_int_equal(timeline_size(world_section(&s->w, answer, "join", rooms[QUIET])), 1);
+    json_decref(answer);
+    free(id);
+}
+
+static bool job_keys(struct tx *tx, void *arg, struct error *e)
+{
+    return device_lists_changed(tx, *(const user_no *)arg);
+}
+
+static size_t lists_changed(struct story *s, stream_pos since)
+{
+    json_t *answer = sync_as(s, s->anna, &since);
+    size_t n = json_array_size(json_get_array(json_get_object(answer, "device_lists"), "changed"));
+    json_decref(answer);
+    return n;
+}
+
+/* Of device lists too: when anybody's changed last before the start, by keys, by who came, is looked up once. */
+static void a_restart_tells_of_device_lists(void **state)
+{
+    struct story *s = *state;
+    struct error e = {0};
+    assert_true(act(s, ACT_JOIN, s->boris, s->boris));
+    assert_true(fixture_send(&s->w.f, s->room, s->anna, "m.room.encryption", "",
+                             "{\"algorithm\":\"m.megolm.v1.aes-sha2\"}", NULL, NULL, NULL));
+    stream_pos first = now(s, s->anna);
+    assert_true(writer_run(s->w.f.writer, job_keys, &s->boris, &e));
+    stream_pos keys = now(s, s->anna);
+    assert_true(act(s, ACT_JOIN, s->clara, s->clara));
+    stream_pos came = now(s, s->anna);
+    world_say(&s->w, s->room, s->boris, "good evening");
+    restart(s);
+    assert_int_equal(lists_changed(s, first), 2);
+    assert_int_equal(lists_changed(s, keys), 1);
+    assert_int_equal(lists_changed(s, came), 0);
+    assert_true(hub_last_lists(s->w.hub, s->anna) <= came);
+    assert_true(hub_last_lists(s->w.hub, s->anna) > keys);
+    assert_true(writer_run(s->w.f.writer, job_keys, &s->boris, &e));
+    assert_true(hub_last_lists(s->w.hub, s->anna) > came);
+    assert_int_equal(lists_changed(s, came), 1);
+    assert_true(writer_run(s->w.f.writer, job_keys, &s->clara, &e));
+    restart(s);
+    assert_int_equal(lists_changed(s, came), 2); /* by keys alone */
+}
+
+static bool job_many(struct tx *tx, void *arg, struct error *e)
+{
+    const struct story *s = arg;
+    json_t *content = json_pack("{s:s, s:s}", "msgtype", "m.text", "body", "again");
+    bool done = true;
+    for (int i = 0; done && i < 5000; ++i) {
+        struct appended out;
+        done = append_event(room_open(s->w.f.rooms, tx, s->room), tx,
+                            &(struct draft){.sender = s->anna, .type = "m.room.message", .content = content}, &out, e);
+    }
+    json_decref(content);
+    return done;
+}
+
+/* Who came long ago is not looked for: what comes instead is no earlier. */
+static void how_far_a_restart_looks_is_bounded(void **state)
+{
+    struct story *s = *state;
+    struct error e = {0};
+    assert_true(act(s, ACT_JOIN, s->boris, s->boris));
+    stream_pos came = events_newest(s->w.f.db), found;
+    assert_int_equal(events_last_of_lists(s->w.f.db, INT64_MAX), came);
+    assert_true(writer_run(s->w.f.writer, job_many, s, &e));
+    found = events_last_of_lists(s->w.f.db, INT64_MAX);
+    assert_true(found > came && found < events_newest(s->w.f.db));
+    assert_int_equal(events_last_of_lists(s->w.f.db, came), came);
+    assert_int_equal(events_last_of_lists(s->w.f.db, 0), 0);
 }
 
 #define STORY(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -705,6 +824,9 @@ int main(void)
         STORY(heroes_stand_in_for_a_name),
         STORY(filters_choose_rooms_fields_and_format),
         STORY(a_restart_keeps_tokens_good),
+        STORY(a_restart_tells_of_the_rooms_with_news),
+        STORY(a_restart_tells_of_device_lists),
+        STORY(how_far_a_restart_looks_is_bounded),
     };
     return cmocka_run_group_tests_name("sync_answer", tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/events.h"
 
 #define ROW                                                                                                            \
     "SELECT k.device_no, d.device_id, d.display_name, k.keys, k.ed25519, k.signature, k.self_signing_key,"             \
@@ -18,7 +19,7 @@
     ENCRYPTED " JOIN memberships b ON b.room_no = a.room_no AND b.membership = 'join' AND b.user_no <> a.user_no"      \
               " WHERE a.user_no = $1 AND a.membership = 'join'"
 
-enum { OF_USER, OF_DEVICE, SAME, HAS, PUT, SIGN, UNSIGN, MOVE, NEWS, LEFT, SHARERS, REACHES, FORGET, N };
+enum { OF_USER, OF_DEVICE, SAME, HAS, PUT, SIGN, UNSIGN, MOVE, LAST_MOVE, NEWS, LEFT, SHARERS, REACHES, FORGET, N };
 static const struct statement TEXTS[N] = {
     [OF_USER] = ROW "WHERE k.user_no = $1 ORDER BY k.device_no",
     [OF_DEVICE] = ROW "WHERE d.user_no = $1 AND d.device_id = $2",
@@ -32,6 +33,7 @@ static const struct statement TEXTS[N] = {
                " AND self_signing_key <> $2",
     [MOVE] = "INSERT INTO device_lists (user_no, pos) VALUES ($1, $2) ON CONFLICT (user_no) DO UPDATE SET"
              " pos = excluded.pos",
+    [LAST_MOVE] = "SELECT max(pos) FROM device_lists WHERE pos <= $1",
     [NEWS] = "SELECT user_no FROM device_lists WHERE pos > $2 AND pos <= $3 AND (user_no = $1 OR user_no IN"
              " (SELECT b.user_no" SHARED "))"
              " UNION SELECT b.user_no" SHARED " AND (a.joined_pos > $2 OR b.joined_pos > $2 OR s.pos > $2)"
@@ -130,6 +132,12 @@ static user_no *list(struct stmt *q, size_t *n)
     }
     stmt_end(q);
     return users;
+}
+
+stream_pos device_lists_last(struct db *db, stream_pos upto)
+{
+    stream_pos keys = db_int(db, &DEVICE_KEYS, LAST_MOVE, 0, "i", upto), rooms = events_last_of_lists(db, upto);
+    return keys > rooms ? keys : rooms;
 }
 
 user_no *device_lists_news(struct db *db, user_no user, stream_pos since, stream_pos upto, size_t *n)

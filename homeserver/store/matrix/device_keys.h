@@ -50,6 +50,10 @@ bool device_lists_changed(struct tx *tx, user_no user);
 
 /* --- Who is told of whom: those who share a room where messages are encrypted. Heap, ascending, *n of them. --- */
 
+/* When anybody's list changed last, or with whom anybody shares such a room, up to that position; at least: of
+ * memberships the newest events are looked at. */
+stream_pos device_lists_last(struct db *db, stream_pos upto);
+
 /* Of them, and of the user, those whose list changed in (since, upto], and those who share such a room only since then
  * (newly so, or in one more). */
 user_no *device_lists_news(struct db *db, user_no user, stream_pos since, stream_pos upto, size_t *n);

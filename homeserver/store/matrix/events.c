@@ -46,6 +46,8 @@ enum {
     TIME_AT_OR_AFTER,
     TIME_OF,
     NEWEST,
+    LAST_OF_LISTS,
+    NTH_NEWEST,
     BESIDE_FRAME,
     MEMBER_NEWS,
     STATE_HISTORY,
@@ -105,6 +107,9 @@ static const struct statement TEXTS[COUNT] = {
     [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
     [TIME_OF] = "SELECT coalesce(received_ms, ts) FROM events WHERE pos = $1",
     [NEWEST] = "SELECT max(pos) FROM events",
+    [LAST_OF_LISTS] = "SELECT e.pos FROM (SELECT pos, type FROM events WHERE pos <= $1 ORDER BY pos DESC LIMIT $2) e"
+                      " WHERE e.type IN ('m.room.member', 'm.room.encryption') ORDER BY e.pos DESC LIMIT 1",
+    [NTH_NEWEST] = "SELECT pos FROM events WHERE pos <= $1 ORDER BY pos DESC LIMIT 1 OFFSET $2",
     [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
                      " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
                      " 'm.room.guest_access', 'm.room.encryption')) LIMIT 1",
@@ -315,6 +320,14 @@ bool events_any_beside_frame(struct db *db, room_no room)
 stream_pos events_newest(struct db *db)
 {
     return db_int(db, &EVENTS, NEWEST, 0, "");
+}
+
+#define LOOKED_AT 4096
+
+stream_pos events_last_of_lists(struct db *db, stream_pos upto)
+{
+    stream_pos found = db_int(db, &EVENTS, LAST_OF_LISTS, 0, "ii", upto, (int64_t)LOOKED_AT);
+    return found != 0 ? found : db_int(db, &EVENTS, NTH_NEWEST, 0, "ii", upto, (int64_t)LOOKED_AT);
 }
 
 bool events_member_news(struct db *db, room_no room, stream_pos after, stream_pos upto)

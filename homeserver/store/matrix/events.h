@@ -100,6 +100,10 @@ bool events_any_beside_frame(struct db *db, room_no room);
  * exactly up to here. 0: there are no events. */
 stream_pos events_newest(struct db *db);
 
+/* The newest event up to there that says who is in a room, or that messages in one are encrypted; if that is far back,
+ * a newer one. */
+stream_pos events_last_of_lists(struct db *db, stream_pos upto);
+
 stream_pos events_pos_of(struct db *db, const char *event_id);            /* 0: unknown */
 char *events_id_of(struct db *db, stream_pos pos);                        /* heap, or NULL */
 stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto); /* newest event not after upto; 0: none */

@@ -38,7 +38,7 @@ enum {
 };
 static const struct statement TEXTS[COUNT] = {
     [GET] = ROW " FROM memberships m WHERE m.user_no = $1 AND m.room_no = $2",
-    [OF_USER] = ROW " FROM memberships m WHERE m.user_no = $1",
+    [OF_USER] = ROW " FROM memberships m WHERE m.user_no = $1 ORDER BY m.room_no",
     [ROOMS_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1"
                           " ORDER BY m.room_no",
     [ROOM_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no"

@@ -38,7 +38,7 @@ enum membership memberships_of(struct db *db, room_no room, user_no user);
 
 /* Iteration; stmt_end after. */
 bool memberships_next(struct stmt *q, struct membership_row *row);
-struct stmt *memberships_of_user(struct db *db, user_no user); /* every room, any membership */
+struct stmt *memberships_of_user(struct db *db, user_no user); /* every room, any membership; by room */
 
 /* The same with the room's id, by room: what /sync begins from. */
 struct membership_room {

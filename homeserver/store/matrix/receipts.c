@@ -6,12 +6,13 @@
 
 #define ROW "SELECT room_no, user_no, type, thread, event_id, event_pos, ts, pos FROM receipts "
 
-enum { CHANGED, CHANGED_ALL, ROOMS_CHANGED, OF_USER, LAST_OF_USER, EVENT_POS, PUT, PRUNE, FORGET, COUNT };
+enum { CHANGED, CHANGED_ALL, ROOMS_CHANGED, LAST, OF_USER, LAST_OF_USER, EVENT_POS, PUT, PRUNE, FORGET, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [CHANGED] = ROW "WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND (type <> 'm.read.private' OR user_no = $4)"
                     " ORDER BY thread, event_id, type, user_no",
     [CHANGED_ALL] = ROW "WHERE room_no = $1 AND pos > $2 AND pos <= $3 ORDER BY thread, event_id, type, user_no",
     [ROOMS_CHANGED] = "SELECT DISTINCT room_no FROM receipts WHERE pos > $1 AND pos <= $2 ORDER BY room_no LIMIT $3",
+    [LAST] = "SELECT max(pos) FROM receipts WHERE room_no = $1",
     [OF_USER] = ROW "WHERE room_no = $1 AND user_no = $2",
     [LAST_OF_USER] = "SELECT max(pos) FROM receipts WHERE room_no = $1 AND user_no = $2",
     [EVENT_POS] = "SELECT event_pos FROM receipts WHERE room_no = $1 AND user_no = $2 AND type = $3 AND thread = $4",
@@ -60,6 +61,11 @@ struct stmt *receipts_rooms_changed(struct db *db, stream_pos after, stream_pos 
 struct stmt *receipts_of_user(struct db *db, room_no room, user_no user)
 {
     return db_query(db, &RECEIPTS, OF_USER, "ii", room, user);
+}
+
+stream_pos receipts_last(struct db *db, room_no room)
+{
+    return db_int(db, &RECEIPTS, LAST, 0, "i", room);
 }
 
 stream_pos receipts_last_of_user(struct db *db, room_no room, user_no user)

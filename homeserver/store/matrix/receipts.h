@@ -40,6 +40,9 @@ struct stmt *receipts_rooms_changed(struct db *db, stream_pos after, stream_pos 
 /* All of one user's receipts in a room, private ones too. stmt_end after. */
 struct stmt *receipts_of_user(struct db *db, room_no room, user_no user);
 
+/* The position of the newest receipt in a room, public or private; 0: none. */
+stream_pos receipts_last(struct db *db, room_no room);
+
 /* The position of the newest of the user's receipts in a room (not of the event it names); 0: none. */
 stream_pos receipts_last_of_user(struct db *db, room_no room, user_no user);
 

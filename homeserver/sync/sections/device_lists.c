@@ -27,13 +27,33 @@ static struct member_set *sharers(struct sync_service *sync, const struct change
     return NULL;
 }
 
+/* After a start the first who asks finds out for all when the last change was. */
+static bool may_have_news(struct sync_gather *g)
+{
+    stream_pos start, last;
+    struct sync_hub *hub = g->sync->hub;
+    if (g->hub_is_behind)
+        return true;
+    if (hub_ask_lists(hub, &start)) {
+        last = device_lists_last(g->db, start);
+        if (!db_failed(g->db))
+            hub_learn_lists(hub, last);
+    }
+    return hub_last_lists(hub, g->request->user) > g->request->since;
+}
+
+static const struct member_set *unseen_of(void *gather)
+{
+    return sync_gather_unseen(gather);
+}
+
 static bool gather(struct sync_gather *g, void *data)
 {
     struct device_lists *lists = data;
     const struct sync_request *request = g->request;
-    if (request->since == 0 || (!g->hub_is_behind && hub_last_keys(g->sync->hub, request->user) <= request->since))
+    if (request->since == 0 || !may_have_news(g))
         return false;
-    device_lists_since(g->db, request->user, request->since, g->upto, sync_gather_unseen(g), lists);
+    device_lists_since(g->db, request->user, request->since, g->upto, unseen_of, g, lists);
     return lists->n_changed + lists->n_left != 0;
 }
 
