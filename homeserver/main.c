@@ -468,6 +468,7 @@ static bool start_jobs(struct app *app)
         {"verify", STORAGE_VERIFY_FIRST_MS, app->config->storage.verify_hours * HOUR_MS, true, run_verify,
          &app->storage_check},
         {"push", PUSH_LOOK_MS, PUSH_LOOK_MS, false, run_push, s}, /* held in quiet hours (school.md F3), and counts */
+        {"seen", SEEN_WRITE_MS, SEEN_WRITE_MS, false, sessions_write_seen, s->sessions},
         {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
         {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
         {"erasures", FIRST_MS, MINUTE_MS, true, run_erasures,
@@ -556,6 +557,8 @@ static void stop(struct app *app)
     if (app->http != NULL)
         http_stop(app->http);
     jobs_stop(s->jobs);
+    if (s->writer != NULL)
+        sessions_write_seen(s->sessions, NULL);
     sync_service_stop(s->sync);
     link_letters_stop(&app->link_letters);
     outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);

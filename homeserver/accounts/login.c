@@ -95,7 +95,7 @@ bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *in, struct
     }
     device_no device = devices_no(tx->db, user, in->device_id);
     bool ok = device == 0 ||
-              (tokens_delete_of_device(tx, user, device) && devices_seen(tx, device, tx->now_ms, in->wish->ip));
+              (tokens_delete_of_device(tx, user, device) && devices_seen(tx, user, device, tx->now_ms, in->wish->ip));
     bool fresh = device == 0;
     if (fresh && cross_signing_is_key(tx->db, user, in->device_id)) /* key ids share a namespace with them */
         return error_set_parameter(e, ERROR_INVALID_PARAM, "device_id", "A key has this name.");

@@ -39,6 +39,17 @@ struct person {
     UT_hash_handle hh;
 };
 
+/* Sessions that were seen, and whose rows are to be written. */
+struct seen_batch {
+    struct error error;
+    size_t n;
+    struct seen {
+        user_no user;
+        device_no device;
+        char ip[46];
+    } of[SEEN_AT_ONCE];
+};
+
 struct sessions {
     char *server;
     size_t max;
@@ -48,6 +59,9 @@ struct sessions {
     struct entry *by_token;
     struct person *by_user;
     uint64_t generation; /* rises with every revocation: a load that began before it may not be kept */
+
+    pthread_mutex_t seen_lock; /* guards seen */
+    struct seen_batch *seen;   /* NULL: nobody's */
 };
 
 struct sessions *sessions_create(const char *server_name, size_t max)
@@ -57,6 +71,7 @@ struct sessions *sessions_create(const char *server_name, size_t max)
     s->max = max != 0 ? max : 1;
     randombytes_buf(s->tag_key, sizeof s->tag_key);
     pthread_rwlock_init(&s->lock, NULL);
+    pthread_mutex_init(&s->seen_lock, NULL);
     return s;
 }
 
@@ -118,6 +133,8 @@ void sessions_destroy(struct sessions *s)
     while (s->by_token != NULL)
         drop(s, s->by_token);
     pthread_rwlock_destroy(&s->lock);
+    pthread_mutex_destroy(&s->seen_lock);
+    free(s->seen);
     free(s->server);
     free(s);
 }
@@ -301,23 +318,37 @@ void sessions_observe(void *self, const struct change *changes, size_t n)
     }
 }
 
-struct seen {
-    device_no device;
-    char ip[46];
-    struct error error;
-};
+/* --- When a session was last seen --- */
 
 static bool job_seen(struct tx *tx, void *arg, struct error *e)
 {
-    const struct seen *seen = arg;
-    return devices_seen(tx, seen->device, tx->now_ms, seen->ip);
+    const struct seen_batch *batch = arg;
+    bool done = true;
+    for (size_t i = 0; done && i < batch->n; ++i)
+        done = devices_seen(tx, batch->of[i].user, batch->of[i].device, tx->now_ms, batch->of[i].ip);
+    return done;
 }
 
-static void forget_seen(void *seen, bool written)
+static void forget_seen(void *batch, bool written)
 {
-    free(seen);
+    free(batch);
 }
 
+/* Takes the batch over. */
+static void write_seen(struct sessions *s, struct seen_batch *batch)
+{
+    if (batch != NULL)
+        writer_submit(s->writer, job_seen, batch, &batch->error, forget_seen, batch);
+}
+
+static struct seen_batch *take_seen(struct sessions *s)
+{
+    struct seen_batch *batch = s->seen;
+    s->seen = NULL;
+    return batch;
+}
+
+/* A school that comes back after a start would have a job of the writer's, and alone a sync of the disk, for each. */
 void sessions_seen(struct sessions *s, const struct session *session, const char *ip)
 {
     struct entry *entry = (struct entry *)session;
@@ -325,8 +356,23 @@ void sessions_seen(struct sessions *s, const struct session *session, const char
     if (s->writer == NULL || (before_ms != 0 && now_ms - before_ms < SEEN_EVERY_MS) ||
         !atomic_compare_exchange_strong(&entry->seen_ms, &before_ms, now_ms))
         return;
-    struct seen *seen = xcalloc(1, sizeof *seen);
-    seen->device = session->device;
+    pthread_mutex_lock(&s->seen_lock);
+    if (s->seen == NULL)
+        s->seen = xcalloc(1, sizeof *s->seen);
+    struct seen *seen = &s->seen->of[s->seen->n++];
+    *seen = (struct seen){.user = session->user, .device = session->device};
     snprintf(seen->ip, sizeof seen->ip, "%s", ip);
-    writer_submit(s->writer, job_seen, seen, &seen->error, forget_seen, seen);
+    struct seen_batch *full = s->seen->n == SEEN_AT_ONCE ? take_seen(s) : NULL;
+    pthread_mutex_unlock(&s->seen_lock);
+    write_seen(s, full);
+}
+
+enum job_outcome sessions_write_seen(void *sessions, const _Atomic bool *stop)
+{
+    struct sessions *s = sessions;
+    pthread_mutex_lock(&s->seen_lock);
+    struct seen_batch *batch = take_seen(s);
+    pthread_mutex_unlock(&s->seen_lock);
+    write_seen(s, batch);
+    return JOB_DONE;
 }

@@ -14,6 +14,7 @@
 #include "homeserver/base/account_state.h"
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
+#include "homeserver/jobs/jobs.h"
 
 struct db;
 struct change;
@@ -57,9 +58,16 @@ const struct session *session_ref(const struct session *session);
 void session_unref(const struct session *session); /* NULL is accepted; any thread */
 
 /* Notes that the session is in use from that address (school.md H1: "see all sessions"): every SEEN_EVERY_MS at most,
- * the device's row is written, and nobody waits for it. Any thread, never blocks. */
+ * the device's row is written, by sessions_write_seen with those of others, and nobody waits for it. Any thread, never
+ * blocks. */
 void sessions_seen(struct sessions *sessions, const struct session *session, const char *ip);
 #define SEEN_EVERY_MS (10 * 60 * 1000)
+
+/* Has the writer write what sessions_seen noted: a job of the server's, each SEEN_WRITE_MS, and once more at its end.
+ * Does not wait for it. */
+enum job_outcome sessions_write_seen(void *sessions, const _Atomic bool *stop);
+#define SEEN_WRITE_MS 5000
+#define SEEN_AT_ONCE 128 /* so many do not wait for it */
 
 size_t sessions_count(struct sessions *sessions); /* how many are in memory */
 

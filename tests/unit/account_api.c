@@ -514,7 +514,8 @@ static void guessing_a_password_is_limited(void **state)
 
 static bool job_seen(struct tx *tx, void *ip, struct error *e)
 {
-    return devices_seen(tx, devices_no(tx->db, users_no(tx->db, "anna"), "ONE"), tx->now_ms, ip);
+    user_no user = users_no(tx->db, "anna");
+    return devices_seen(tx, user, devices_no(tx->db, user, "ONE"), tx->now_ms, ip);
 }
 
 static void seen_at(const char *ip)

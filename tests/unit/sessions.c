@@ -19,6 +19,8 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "tests/unit/fixture.h"
 
@@ -357,6 +359,71 @@ static void a_revoked_token_stays_away_whoever_loads_it_meanwhile(void **state)
     assert_true(found > 0);
 }
 
+static void note_ip(void *arg, const struct device_row *row)
+{
+    snprintf(arg, 46, "%s", row->last_seen_ip != NULL ? row->last_seen_ip : "");
+}
+
+static bool job_nothing(struct tx *tx, void *arg, struct error *e)
+{
+    return true;
+}
+
+/* Where the person's only device was last seen, once all that was handed to the writer is done. */
+static const char *last_seen(user_no user)
+{
+    static char ip[46];
+    struct error e;
+    assert_true(writer_run(t.f.writer, job_nothing, NULL, &e));
+    devices_each(t.f.db, user, note_ip, ip);
+    return ip;
+}
+
+/* A session as it is loaded by who has nobody in memory, and is seen at an address. */
+static void seen_at(struct sessions *sessions, const char *token, const char *ip)
+{
+    struct error e;
+    const struct session *session = sessions_load(sessions, t.f.db, token, &e);
+    assert_non_null(session);
+    sessions_seen(sessions, session, ip);
+    session_unref(session);
+}
+
+/* Many at a time: what was seen is written by a job of the server's, or when there is much of it; once in ten minutes
+ * each. A number that has become somebody else's says nothing of them. */
+static void where_sessions_were_seen_is_written_together(void **state)
+{
+    struct login_result anna, boris;
+    sign_up("anna", "PHONE", &anna);
+    sign_up("boris", "TABLET", &boris);
+    seen_at(t.sessions, anna.access_token, "10.0.0.1");
+    seen_at(t.sessions, boris.access_token, "10.0.0.2");
+    assert_string_equal(last_seen(anna.user), "");
+    assert_int_equal(sessions_write_seen(t.sessions, NULL), JOB_DONE);
+    assert_string_equal(last_seen(anna.user), "10.0.0.1");
+    assert_string_equal(last_seen(boris.user), "10.0.0.2");
+    seen_at(t.sessions, anna.access_token, "10.0.0.3");
+    sessions_write_seen(t.sessions, NULL);
+    assert_string_equal(last_seen(anna.user), "10.0.0.1");
+
+    struct sessions *forgetful = sessions_create("school.example", 1);
+    sessions_set_writer(forgetful, t.f.writer);
+    for (int i = 0; i < SEEN_AT_ONCE; ++i) {
+        assert_string_equal(last_seen(anna.user), "10.0.0.1");
+        seen_at(forgetful, i % 2 == 0 ? anna.access_token : boris.access_token, "10.0.0.4");
+    }
+    assert_string_equal(last_seen(anna.user), "10.0.0.4");
+    assert_string_equal(last_seen(boris.user), "10.0.0.4");
+    seen_at(forgetful, anna.access_token, "10.0.0.5");
+    assert_true(db_script(writer_db_for_tests(t.f.writer),
+                          "PRAGMA foreign_keys = OFF; UPDATE devices SET user_no = 99 WHERE device_id = 'PHONE'"));
+    sessions_write_seen(forgetful, NULL);
+    assert_string_equal(last_seen(99), "10.0.0.4");
+    sessions_destroy(forgetful);
+    login_result_finish(&anna);
+    login_result_finish(&boris);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expired_token_is_a_soft_logout, setup, teardown),
         cmocka_unit_test_setup_teardown(a_locked_account_is_seen_as_such_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_access_token_it_brought_is_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_sessions_were_seen_is_written_together, setup, teardown),
         cmocka_unit_test_setup_teardown(refresh_tokens_of_a_device_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_refresh_token_it_brought_is_used, setup,
                                         teardown),

@@ -26,7 +26,7 @@ static const struct statement TEXTS[N] = {
     [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING RETURNING device_no"),
     [RENAME] = "UPDATE devices SET display_name = $3 WHERE user_no = $1 AND device_no = $2",
-    [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
+    [SEEN] = "UPDATE devices SET last_seen_ms = $3, last_seen_ip = $4 WHERE device_no = $2 AND user_no = $1",
     [SIGNED_IN_BY] = "UPDATE devices SET client_no = nullif($2, 0) WHERE device_no = $1",
     [DELETE] = {"DELETE FROM devices WHERE user_no = $1 AND device_no = $2", 0, GUARDED},
 };
@@ -122,9 +122,9 @@ bool devices_rename(struct tx *tx, user_no user, device_no no, const char *displ
     return db_run(tx->db, &DEVICES, RENAME, "iit", user, no, display_name);
 }
 
-bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip)
+bool devices_seen(struct tx *tx, user_no user, device_no no, int64_t at_ms, const char *ip)
 {
-    return db_run(tx->db, &DEVICES, SEEN, "iit", no, at_ms, ip);
+    return db_run(tx->db, &DEVICES, SEEN, "iiit", user, no, at_ms, ip);
 }
 
 bool devices_signed_in_by(struct tx *tx, device_no no, client_no client)

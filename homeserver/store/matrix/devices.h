@@ -36,7 +36,7 @@ void devices_each(struct db *db, user_no user, void (*fn)(void *arg, const struc
  * such a device already (or the database failed). display_name, ip: NULL for none. */
 device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip);
 bool devices_rename(struct tx *tx, user_no user, device_no no, const char *display_name);
-bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip);
+bool devices_seen(struct tx *tx, user_no user, device_no no, int64_t at_ms, const char *ip); /* if it is still theirs */
 bool devices_delete(struct tx *tx, user_no user, device_no no); /* its tokens and transaction ids too */
 /* Ends those that were not seen since before_ms, the longest unseen first, while there are more than most. */
 void devices_end_idle(struct tx *tx, user_no user, int64_t most, int64_t before_ms);
