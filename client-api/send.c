@@ -46,9 +46,11 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
     return found;
 }
 
+/* Repeatable as far as messages go: of s only out is written. */
 static bool send_job(struct tx *tx, void *arg, struct error *e)
 {
     struct sending *s = arg;
+    s->out = (struct appended){0};
     struct room *room = gate_open(s->rooms, tx, s->room_id, s->draft.sender, e);
     if (room == NULL)
         return false;
@@ -94,7 +96,9 @@ static bool send_with(struct request *r, const struct draft *draft, const struct
     s->draft.about = r->params[1];
     if (rel_types->len != 0)
         memcpy(s->rel_types, rel_types->data, rel_types->len);
-    return reply_when_written(r, send_job, s, reply_sent);
+    bool done = reply_when_written(r, send_job, s, reply_sent);
+    r->written.repeatable = draft->state_key == NULL && draft->redacts == NULL; /* most are, and came here alone */
+    return done;
 }
 
 /* An application service may say when it happened ("Timestamp massaging"). */

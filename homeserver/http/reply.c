@@ -264,6 +264,6 @@ bool reply_file_read(struct reply_file *file, bool wait)
 
 bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish)
 {
-    r->written = (struct written){job, state, finish};
+    r->written = (struct written){.job = job, .state = state, .finish = finish};
     return true;
 }

@@ -215,6 +215,7 @@ struct request {
     struct written {     /* reply_when_written */
         writer_job *job; /* NULL: the handler's reply stands */
         void *state;     /* heap: freed with the request */
+        bool repeatable; /* writer_submit_repeatable */
         request_handler *finish;
     } written;
     struct error error;

@@ -258,6 +258,229 @@ static void observers_hear_commits_in_order_and_refusals_never(void **state)
     assert_true(heard.in_order);
 }
 
+/* --- Jobs that may be repeated --- */
+
+#define AT_ONCE 6
+
+enum ending { KEEPS, REFUSES, LEAVES_A_ROW, LEAVES_A_POSITION, LEAVES_AN_UNDO, LEAVES_A_CHANGE, BREAKS, IS_NOT_LOGGED };
+
+/* A job of a group; its row is called after the group's name and its number. */
+struct together {
+    const char *group;
+    int number;
+    enum ending ending;
+    bool alone; /* it may not be repeated */
+    int ran;
+    stream_pos pos;
+    struct error e;
+    bool told, ok;
+};
+
+static int undone_together;
+
+static void fall(struct tx *tx, const struct together *t)
+{
+    static const struct statement TEXTS[] = {{"INSERT INTO users (localpart, created_ms) VALUES ('taken', 1)"}};
+    static const struct statements BROKEN = {"broken", TEXTS, 1};
+    switch (t->ending) {
+    case LEAVES_A_ROW: users_insert(tx, "left-behind", NULL, ACCOUNT_ACTIVE, false); break;
+    case LEAVES_A_POSITION: tx_next_pos(tx); break;
+    case LEAVES_AN_UNDO: tx_on_rollback(tx, undo, &undone_together); break;
+    case LEAVES_A_CHANGE: tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = INT64_MAX}); break;
+    case BREAKS: db_run(tx->db, &BROKEN, 0, ""); break;
+    default: break;
+    }
+}
+
+static bool together_job(struct tx *tx, void *arg, struct error *e)
+{
+    char name[32];
+    struct together *t = arg;
+    t->ran += 1;
+    assert_int_equal(e->code, ERROR_NONE); /* of no earlier try */
+    if (t->ending != IS_NOT_LOGGED)
+        fixture_acts(tx);
+    if (t->ending != KEEPS && t->ending != BREAKS && t->ending != IS_NOT_LOGGED) {
+        fall(tx, t);
+        return error_set(e, ERROR_FORBIDDEN, "no");
+    }
+    snprintf(name, sizeof name, "%s%d", t->group, t->number);
+    t->pos = tx_next_pos(tx);
+    tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = t->pos});
+    users_insert(tx, name, NULL, ACCOUNT_ACTIVE, false);
+    fall(tx, t);
+    return true;
+}
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool entered, open;
+    int told;
+} door = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+
+static int fail_after; /* the so-manieth call after the door's group; 0: none does */
+
+static bool nothing_job(struct tx *tx, void *arg, struct error *e)
+{
+    return true;
+}
+
+static bool door_job(struct tx *tx, void *arg, struct error *e)
+{
+    pthread_mutex_lock(&door.lock);
+    door.entered = true;
+    pthread_cond_broadcast(&door.moved);
+    while (!door.open)
+        pthread_cond_wait(&door.moved, &door.lock);
+    pthread_mutex_unlock(&door.lock);
+    if (fail_after != 0)
+        db_fail_after(tx->db, fail_after + 2); /* its own end, and the commit, come before */
+    fail_after = 0;
+    return true;
+}
+
+static void told(void *arg, bool ok)
+{
+    struct together *t = arg;
+    pthread_mutex_lock(&door.lock);
+    if (t != NULL) {
+        t->told = true;
+        t->ok = ok;
+    }
+    door.told += 1;
+    pthread_cond_broadcast(&door.moved);
+    pthread_mutex_unlock(&door.lock);
+}
+
+static bool jobs_any(const struct together *jobs, int n)
+{
+    while (n > 0 && !jobs[n - 1].ok)
+        --n;
+    return n > 0;
+}
+
+/* All of them in one group: they are queued while the writer is in another. */
+static void run_group(struct fixture *f, const char *group, struct together *jobs, int n)
+{
+    struct error e;
+    int64_t groups, before, n_jobs;
+    door.entered = door.open = false;
+    door.told = 0;
+    writer_counts(f->writer, &before, &n_jobs);
+    writer_submit(f->writer, door_job, NULL, &e, told, NULL);
+    pthread_mutex_lock(&door.lock);
+    while (!door.entered)
+        pthread_cond_wait(&door.moved, &door.lock);
+    pthread_mutex_unlock(&door.lock);
+    for (int i = 0; i < n; ++i) {
+        jobs[i].group = group;
+        jobs[i].number = i;
+        (jobs[i].alone ? writer_submit : writer_submit_repeatable)(f->writer, together_job, &jobs[i], &jobs[i].e, told,
+                                                                   &jobs[i]);
+    }
+    pthread_mutex_lock(&door.lock);
+    door.open = true;
+    pthread_cond_broadcast(&door.moved);
+    while (door.told != n + 1)
+        pthread_cond_wait(&door.moved, &door.lock);
+    pthread_mutex_unlock(&door.lock);
+    writer_counts(f->writer, &groups, &n_jobs);
+    assert_int_equal(groups - before, jobs_any(jobs, n) ? 2 : 1);
+}
+
+/* Who was accepted is there, once, in order and without gaps; of the one at fault nothing is. */
+static void check_group(struct fixture *f, const struct together *jobs, int n, int at_fault, stream_pos after)
+{
+    for (int i = 0; i < n; ++i) {
+        char name[32];
+        snprintf(name, sizeof name, "%s%d", jobs[i].group, i);
+        assert_int_equal(users_no(f->db, name) != 0, i != at_fault);
+        assert_int_equal(jobs[i].ok, i != at_fault);
+        assert_true(jobs[i].told);
+        if (i == at_fault)
+            assert_int_equal(jobs[i].e.code, jobs[i].ending < BREAKS ? ERROR_FORBIDDEN : ERROR_UNKNOWN);
+        else
+            assert_int_equal(jobs[i].pos, ++after);
+    }
+    assert_int_equal(users_no(f->db, "left-behind"), 0);
+}
+
+/* In the midst of those that may be repeated one refuses or fails: the others are there as if it had never been. If it
+ * left nothing, nobody ran twice; else those that ran before it did, with it, and after that each goes back alone for a
+ * while. */
+static void repeatable_jobs_stand_and_fall_by_themselves(void **state)
+{
+    enum { AT_FAULT = 3 };
+    for (int ending = REFUSES; ending <= IS_NOT_LOGGED; ++ending) {
+        struct fixture f;
+        struct heard heard = {.in_order = true};
+        struct adding taken = {"taken"};
+        struct error e;
+        fixture_start(&f);
+        writer_observe(f.writer, listen_to, &heard);
+        assert_true(writer_run(f.writer, add_job, &taken, &e));
+        size_t heard_before = heard.n;
+        undone_together = 0;
+        struct together jobs[AT_ONCE] = {[AT_FAULT] = {.ending = (enum ending)ending}},
+                        again[AT_ONCE] = {[AT_FAULT] = {.ending = (enum ending)ending}};
+        run_group(&f, "first", jobs, AT_ONCE);
+        check_group(&f, jobs, AT_ONCE, AT_FAULT, taken.pos);
+        for (int i = 0; i < AT_ONCE; ++i)
+            assert_int_equal(jobs[i].ran, ending != REFUSES && i <= AT_FAULT ? 2 : 1);
+        assert_int_equal(undone_together, ending == LEAVES_AN_UNDO ? 2 : 0);
+        run_group(&f, "second", again, AT_ONCE);
+        check_group(&f, again, AT_ONCE, AT_FAULT, jobs[AT_ONCE - 1].pos);
+        for (int i = 0; i < AT_ONCE; ++i)
+            assert_int_equal(again[i].ran, 1);
+        assert_int_equal(heard.n - heard_before, 2 * (AT_ONCE - 1));
+        assert_true(heard.in_order);
+        fixture_stop(&f);
+    }
+}
+
+/* Who may not be repeated is not: between the others, with a stretch of them on each side. */
+static void who_may_not_be_repeated_runs_once(void **state)
+{
+    struct fixture f;
+    struct adding first = {"first"};
+    struct error e;
+    fixture_start(&f);
+    assert_true(writer_run(f.writer, add_job, &first, &e));
+    struct together jobs[] = {{0}, {0}, {.alone = true}, {0}, {.ending = LEAVES_A_ROW}, {0}};
+    run_group(&f, "mixed", jobs, AT_ONCE);
+    check_group(&f, jobs, AT_ONCE, 4, first.pos);
+    static const int RAN[AT_ONCE] = {1, 1, 1, 2, 2, 1};
+    for (int i = 0; i < AT_ONCE; ++i)
+        assert_int_equal(jobs[i].ran, RAN[i]);
+    fixture_stop(&f);
+}
+
+/* Whichever call of the group fails, each job is whole or not there, as it was told. */
+static void whatever_call_fails_repeatable_jobs_are_whole(void **state)
+{
+    struct fixture f;
+    int failed = 0;
+    fixture_start(&f);
+    for (int n = 1; n <= 60; ++n) {
+        char group[16], name[32];
+        struct together jobs[AT_ONCE] = {0};
+        snprintf(group, sizeof group, "n%d-", n);
+        for (int i = 0; i < 64; ++i) /* after a failure each has a savepoint of its own for so long */
+            assert_true(writer_run(f.writer, nothing_job, NULL, &(struct error){0}));
+        fail_after = n;
+        run_group(&f, group, jobs, AT_ONCE);
+        db_fail_after(writer_db_for_tests(f.writer), 0);
+        for (int i = 0; i < AT_ONCE; ++i) {
+            snprintf(name, sizeof name, "%s%d", group, i);
+            assert_int_equal(users_no(f.db, name) != 0, jobs[i].ok);
+            failed += !jobs[i].ok;
+        }
+    }
+    assert_true(failed > 0);
+    fixture_stop(&f);
+}
+
 static void a_newer_database_is_refused(void **state)
 {
     struct fixture f;
@@ -405,6 +628,9 @@ int main(void)
         cmocka_unit_test(whatever_call_fails_nothing_is_half_done),
         cmocka_unit_test(many_threads_share_groups_and_lose_nothing),
         cmocka_unit_test(observers_hear_commits_in_order_and_refusals_never),
+        cmocka_unit_test(repeatable_jobs_stand_and_fall_by_themselves),
+        cmocka_unit_test(who_may_not_be_repeated_runs_once),
+        cmocka_unit_test(whatever_call_fails_repeatable_jobs_are_whole),
         cmocka_unit_test(a_newer_database_is_refused),
         cmocka_unit_test(a_database_that_is_not_what_its_number_says_is_refused),
         cmocka_unit_test(a_database_of_something_else_is_refused),

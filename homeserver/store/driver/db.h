@@ -149,6 +149,7 @@ void db_fail_after(struct db *db, int n);
 int64_t db_rows_read(const struct db *db);
 
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
+int64_t db_rows_written(struct db *db); /* by all statements so far, whatever became of it; rises */
 bool db_in_transaction(struct db *db);
 
 /* From now on what statements do to guarded rows is kept in db_row_changes (guarded.h), until somebody clears it. The

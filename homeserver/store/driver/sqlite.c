@@ -328,6 +328,11 @@ int driver_touched(const struct stmt *stmt)
     return sqlite3_changes(stmt->db->raw);
 }
 
+int64_t db_rows_written(struct db *db)
+{
+    return sqlite3_total_changes64(db->raw);
+}
+
 void driver_reset(struct stmt *stmt)
 {
     sqlite3_reset(stmt->raw);

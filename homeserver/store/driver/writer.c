@@ -5,15 +5,19 @@
  * what one sync's time brings, and the time per job falls as the load rises.
  *
  * Jobs of a group must not see each other's failures: each has a savepoint, and what it left in memory (changes for the
- * observers, undos, positions, epochs) is measured by a mark taken before it. What fails after the last job, the commit
- * itself, takes all of them back to the mark before the first. Where that cannot be made sure of on disk, the process
- * ends: nobody is told that what may be there is not. */
+ * observers, undos, positions, epochs) is measured by a mark taken before it. A savepoint costs about a sixth of what a
+ * message does (each page that a job is the first to touch is copied), so jobs that may be repeated share one as long
+ * as they come one after the other. Of them, who refuses without having left anything is refused, and nothing is taken
+ * back; if one leaves something, all go back to the savepoint and run again, each with its own. What fails after the
+ * last job, the commit itself, takes all of them back to the mark before the first. Where that cannot be made sure of
+ * on disk, the process ends: nobody is told that what may be there is not. */
 #include "homeserver/store/driver/writer.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
@@ -27,6 +31,7 @@
 
 #define GROUP_MAX 256 /* jobs in one transaction */
 #define OBSERVERS_MAX 16
+#define ALONE_GROUPS 64 /* after jobs had to be repeated, so long each has a savepoint: who makes it so gains little */
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
@@ -45,7 +50,7 @@ struct waiting {
     writer_job *job; /* NULL: writer_scrub, alone and without a transaction; arg is its struct scrub */
     void *arg;
     struct error *error;
-    bool ok, done;
+    bool repeatable, ok, done;
     pthread_cond_t wake;                   /* writer_run */
     void (*tell)(void *tell_arg, bool ok); /* writer_submit; NULL: writer_run */
     void *tell_arg;
@@ -83,6 +88,7 @@ struct writer {
         int64_t serial;                      /* of the last job */
         int64_t latest_ms, latest_before_ms; /* of all groups of this run; what it was before tx_note_time */
         bool bulk;                           /* tx_bulk */
+        int alone;                           /* of so many groups each job has a savepoint */
         int n_observers;                     /* who hears of the group */
         writer_guard_fn *guard;
         void *guard_self;
@@ -238,15 +244,11 @@ static void go_back(struct writer *w, struct mark to)
 }
 
 /* Ways to fail: the job refuses, it has left the log something to be told, or the database failed under it, which is
- * noticed only here (db.h: a failure is sticky; the job may have read a failed look-up as "nothing" and gone on).
- * Either way it alone goes back; the jobs before it stay, and those after it never see what it did. */
-static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
+ * noticed only here (db.h: a failure is sticky; the job may have read a failed look-up as "nothing" and gone on). */
+static bool try_job(struct writer *w, struct waiting *job, int64_t now_ms)
 {
     struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
-    struct mark before = w->own.at;
     struct row_changes *changes = tx_row_changes(&tx);
-    if (!db_transaction(w->own.db, DB_SAVEPOINT))
-        return error_set(job->error, ERROR_UNKNOWN, NULL);
     w->own.acting.actor[0] = w->own.acting.act[0] = '\0';
     w->own.acting.own = 0;
     if (changes != NULL)
@@ -256,16 +258,99 @@ static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
     /* J2: whatever it did to guarded rows is in the log, or it is not done. */
     if (accepted && !failed && changes != NULL && (changes->n != 0 || changes->too_many))
         failed = !w->own.guard(w->own.guard_self, &tx) || db_failed(w->own.db);
-    if (accepted && !failed && db_transaction(w->own.db, DB_RELEASE))
-        return true;
-    if (failed || accepted) /* else it refused, with a reason of its own */
+    if (failed) /* else it refused, with a reason of its own */
         error_set(job->error, ERROR_UNKNOWN, NULL);
-    /* The failure ends with the job: the next one is asked to a database that works again, or fails by itself. */
+    return accepted && !failed;
+}
+
+/* The failure ends here: who is next asks a database that works again, or fails by itself. */
+static void back_to_savepoint(struct writer *w, struct mark before)
+{
     db_settle(w->own.db);
     db_transaction(w->own.db, DB_ROLLBACK_TO);
     db_transaction(w->own.db, DB_RELEASE);
     go_back(w, before);
+}
+
+/* However it fails, it alone goes back; the jobs before it stay, and those after it never see what it did. */
+static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
+{
+    struct mark before = w->own.at;
+    if (!db_transaction(w->own.db, DB_SAVEPOINT))
+        return error_set(job->error, ERROR_UNKNOWN, NULL);
+    bool done = try_job(w, job, now_ms);
+    if (done && db_transaction(w->own.db, DB_RELEASE))
+        return true;
+    if (done)
+        error_set(job->error, ERROR_UNKNOWN, NULL);
+    back_to_savepoint(w, before);
     return false;
+}
+
+/* Without a savepoint of its own. false: it has left something that must go, or the database failed. */
+static bool run_beside(struct writer *w, struct waiting *job, int64_t now_ms)
+{
+    struct mark before = w->own.at;
+    int64_t written = db_rows_written(w->own.db);
+    job->ok = try_job(w, job, now_ms);
+    return job->ok || (!db_failed(w->own.db) && db_rows_written(w->own.db) == written && db_in_transaction(w->own.db) &&
+                       memcmp(&before, &w->own.at, sizeof before) == 0);
+}
+
+/* The jobs from first to end behind one savepoint. false: nothing of them is there. */
+static bool run_together(struct writer *w, struct waiting *first, const struct waiting *end, int64_t now_ms)
+{
+    struct mark before = w->own.at;
+    if (!db_transaction(w->own.db, DB_SAVEPOINT)) {
+        db_settle(w->own.db);
+        return false;
+    }
+    bool whole = true;
+    for (struct waiting *job = first; whole && job != end; job = job->next)
+        whole = run_beside(w, job, now_ms);
+    if (whole && db_transaction(w->own.db, DB_RELEASE))
+        return true;
+    back_to_savepoint(w, before);
+    for (struct waiting *job = first; job != end; job = job->next) {
+        *job->error = (struct error){0};
+        job->ok = false;
+    }
+    return false;
+}
+
+static const struct waiting *end_of_stretch(const struct writer *w, const struct waiting *first)
+{
+    const struct waiting *end = first->next;
+    while (w->own.alone == 0 && first->repeatable && end != NULL && end->repeatable)
+        end = end->next;
+    return end;
+}
+
+/* All of the group. Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run
+ * then. */
+static void run_jobs(struct writer *w, struct waiting *first, int64_t now_ms)
+{
+    w->own.alone -= w->own.alone != 0;
+    for (struct waiting *job = first; job != NULL && db_in_transaction(w->own.db);) {
+        const struct waiting *end = end_of_stretch(w, job);
+        bool together = end != job->next;
+        if (together && run_together(w, job, end, now_ms)) {
+            while (job != end)
+                job = job->next;
+            continue;
+        }
+        w->own.alone = together ? ALONE_GROUPS : w->own.alone;
+        for (; job != end && db_in_transaction(w->own.db); job = job->next)
+            job->ok = run_one(w, job, now_ms);
+    }
+}
+
+static int64_t accepted(const struct waiting *first)
+{
+    int64_t n = 0;
+    for (const struct waiting *job = first; job != NULL; job = job->next)
+        n += job->ok;
+    return n;
 }
 
 /* false: nothing of it was committed, whatever its jobs had answered.
@@ -275,7 +360,7 @@ static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
  * visible to readers, and before anybody is answered, because who was answered looks for the effect. */
 static bool commit_group(struct writer *w, struct waiting *first)
 {
-    int64_t now_ms = clock_wall_ms(), n = 0;
+    int64_t now_ms = clock_wall_ms();
     struct mark before = w->own.at;
     if (now_ms > w->own.latest_ms)
         w->own.latest_ms = now_ms;
@@ -283,9 +368,8 @@ static bool commit_group(struct writer *w, struct waiting *first)
     bool begun = db_transaction(w->own.db, DB_BEGIN);
     bool ready =
         begun && (w->own.at.reserved - w->own.at.next >= RESERVE_MARGIN || reserve(w, w->own.at.next + RESERVE_AHEAD));
-    /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
-    for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
-        n += job->ok = run_one(w, job, now_ms);
+    if (ready)
+        run_jobs(w, first, now_ms);
     bool whole = ready && db_in_transaction(w->own.db) && !db_failed(w->own.db);
     if (!whole || !db_transaction(w->own.db, DB_COMMIT)) {
         if (begun)
@@ -303,7 +387,7 @@ static bool commit_group(struct writer *w, struct waiting *first)
         w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
     w->own.at.n_changes = w->own.at.n_undos = 0;
     w->groups += 1;
-    w->jobs += n;
+    w->jobs += accepted(first);
     return true;
 }
 
@@ -466,18 +550,30 @@ bool writer_run(struct writer *w, writer_job *job, void *arg, struct error *e)
     return mine.ok;
 }
 
-void writer_submit(struct writer *w, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
-                   void *done_arg)
+static void submit(struct writer *w, const struct waiting *what)
 {
     struct waiting *waiting = xcalloc(1, sizeof *waiting);
-    *waiting = (struct waiting){.job = job, .arg = arg, .error = e, .tell = done, .tell_arg = done_arg};
+    *waiting = *what;
     pthread_mutex_lock(&w->lock);
     bool queued = enqueue(w, waiting);
     pthread_mutex_unlock(&w->lock);
     if (queued)
         return;
     free(waiting);
-    done(done_arg, false);
+    what->tell(what->tell_arg, false);
+}
+
+void writer_submit(struct writer *w, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
+                   void *done_arg)
+{
+    submit(w, &(struct waiting){.job = job, .arg = arg, .error = e, .tell = done, .tell_arg = done_arg});
+}
+
+void writer_submit_repeatable(struct writer *w, writer_job *job, void *arg, struct error *e,
+                              void (*done)(void *arg, bool ok), void *done_arg)
+{
+    submit(w, &(struct waiting){
+                  .job = job, .arg = arg, .error = e, .tell = done, .tell_arg = done_arg, .repeatable = true});
 }
 
 static bool job_begin_incarnation(struct tx *tx, void *arg, struct error *e)

@@ -1,10 +1,10 @@
 /* The writer: one thread owns the one write connection.
  *
  * A worker hands it a job and waits. The writer takes all jobs that wait, runs them one after the other in one
- * transaction, each behind its own savepoint, commits once (one sync of the disk), tells the observers what changed,
- * and wakes the workers. So: what writer_run answered true for is on disk; a job that returned false or met a failing
- * database has changed nothing; jobs see the world exactly as the jobs before them left it, which is why everything
- * that guards a write (event authorization, the school's rules, limits) is asked inside the job.
+ * transaction, each as if behind its own savepoint, commits once (one sync of the disk), tells the observers what
+ * changed, and wakes the workers. So: what writer_run answered true for is on disk; a job that returned false or met a
+ * failing database has changed nothing; jobs see the world exactly as the jobs before them left it, which is why
+ * everything that guards a write (event authorization, the school's rules, limits) is asked inside the job.
  *
  * Jobs are short: parse before, render after. A job must not call writer_run.
  *
@@ -140,6 +140,12 @@ bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error 
  * block. */
 void writer_submit(struct writer *writer, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
                    void *done_arg);
+
+/* The same for a job that may be repeated: what it does follows from the database and arg alone, it changes nothing of
+ * arg that its next run would read, and what it leaves in memory is undone by tx_on_rollback. It may then run a second
+ * time after all that it did the first time is taken back, and shares a savepoint with its like, which costs less. */
+void writer_submit_repeatable(struct writer *writer, writer_job *job, void *arg, struct error *e,
+                              void (*done)(void *arg, bool ok), void *done_arg);
 
 /* db_scrub, between two groups: jobs wait until it is done. false: *e; *whole is false then. */
 bool writer_scrub(struct writer *writer, int64_t at_most_bytes, bool *whole, struct error *e);
