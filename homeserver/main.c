@@ -133,7 +133,13 @@ static bool take_data_dir(struct app *app)
         log_error("start", "%s cannot be written", app->config->data_dir);
         return false;
     }
-    app->lock = lock_take(app->config->lock_path);
+    struct text owner = TEXT_INIT;
+    bool own = lock_folder_is_own(app->config->data_dir, &owner);
+    if (!own)
+        log_error("start", "%s belongs to the user %s: start this as that user, or by systemctl start parta",
+                  app->config->data_dir, owner.data);
+    text_finish(&owner);
+    app->lock = own ? lock_take(app->config->lock_path) : -2;
     if (app->lock == -1)
         log_error("start", "%s is in use by another partad or parta", app->config->data_dir);
     return app->lock >= 0;

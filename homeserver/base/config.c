@@ -195,6 +195,8 @@ static const char *check_server_name(const char *s)
 {
     size_t len = strlen(s), host = len;
     const char *colon = strrchr(s, ':');
+    if (strchr(s, '/') != NULL)
+        return "the name alone, without https:// and without a path (school.example)";
     if (colon != NULL && strchr(colon, ']') == NULL) {
         host = (size_t)(colon - s);
         size_t digits = strlen(colon + 1);
@@ -640,7 +642,8 @@ bool config_load(const char *path, struct config **out, struct text *problem)
     size_t len = f != NULL ? fread(bytes, 1, SETTINGS_BYTES_MAX + 1, f) : 0;
     bool done = false;
     if (f == NULL || ferror(f) != 0)
-        complain(problem, path, "can't be read", strerror(errno));
+        complain(problem, path, "can't be read",
+                 errno == EACCES ? "Permission denied: run this as root, or as the server's user" : strerror(errno));
     else
         done = config_parse(path, bytes, len, out, problem);
     if (f != NULL)

@@ -2,11 +2,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "homeserver/base/log.h"
+
+bool lock_folder_is_own(const char *folder, struct text *owner)
+{
+    struct stat is;
+    struct passwd entry, *found = NULL;
+    char names[1024];
+    if (stat(folder, &is) != 0 || is.st_uid == geteuid() || (geteuid() != 0 && access(folder, W_OK | X_OK) == 0))
+        return true;
+    if (getpwuid_r(is.st_uid, &entry, names, sizeof names, &found) == 0 && found != NULL)
+        text_adds(owner, found->pw_name);
+    else
+        text_addf(owner, "%ju", (uintmax_t)is.st_uid);
+    return false;
+}
 
 int lock_take(const char *path)
 {

@@ -49,6 +49,23 @@ static bool open_services(struct services *services, struct text *problem)
     return services->rooms != NULL;
 }
 
+/* Into lock, as lock_take says. false: the data directory is another user's, and no server runs there that could be asked. */
+static bool take_lock(struct services *services, struct text *problem)
+{
+    const struct config *config = services->config;
+    struct text owner = TEXT_INIT;
+    bool own = lock_folder_is_own(config->data_dir, &owner);
+    services->lock = own || access(config->lock_path, F_OK) == 0 ? lock_take(config->lock_path) : -2;
+    own = own || services->lock == -1;
+    if (!own)
+        text_addf(problem,
+                  "%s belongs to the user %s: run this as that user (sudo -u %s parta …), or as root while the server"
+                  " runs",
+                  config->data_dir, owner.data, owner.data);
+    text_finish(&owner);
+    return own;
+}
+
 enum services_outcome services_open(const struct config *config, bool writes, struct services *services,
                                     struct text *problem)
 {
@@ -56,7 +73,8 @@ enum services_outcome services_open(const struct config *config, bool writes, st
     if (writes) {
         if (mkdir(config->data_dir, 0700) != 0 && errno != EEXIST)
             return fail(services, problem, config->data_dir, strerror(errno));
-        services->lock = lock_take(config->lock_path);
+        if (!take_lock(services, problem))
+            return fail(services, problem, config->data_dir, "is another's");
         if (services->lock == -1)
             return SERVICES_BUSY;
         if (services->lock < 0 || !open_services(services, problem))

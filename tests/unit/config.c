@@ -178,6 +178,8 @@ static const struct refusal {
     {"server_name: 's:'\n", "f:1: server_name: the port"},
     {"server_name: 's:123456'\n", "f:1: server_name: the port"},
     {"server_name: '[::zz]'\n", "f:1: server_name: must be a host name"},
+    {"server_name: 'https://school.example'\n", "f:1: server_name: the name alone"},
+    {"server_name: school.example/\n", "f:1: server_name: the name alone"},
     {"server_name: s\npublic_baseurl: m.school.example\n", "f:2: public_baseurl: must begin with"},
     {"server_name: s\npublic_baseurl: 'https://a b'\n", "f:2: public_baseurl: no spaces"},
     {"server_name: s\nlisten:\n  address: localhost\n", "f:3: listen.address: must be an IPv4"},
@@ -376,6 +378,23 @@ static void test_lock(void **state)
     free(directory);
 }
 
+/* A folder of another user's: root's for others, a made one for root. */
+static void root_leaves_nothing_in_the_folder_of_another(void **state)
+{
+    char *directory = scratch();
+    struct text owner = TEXT_INIT;
+    bool root = geteuid() == 0;
+    assert_true(lock_folder_is_own(directory, &owner));
+    assert_true(lock_folder_is_own("/nonexistent/parta", &owner));
+    assert_int_equal(owner.len, 0);
+    assert_true(!root || chown(directory, 54321, 54321) == 0);
+    assert_false(lock_folder_is_own(root ? directory : "/", &owner));
+    assert_string_equal(owner.data, root ? "54321" : "root");
+    rmdir(directory);
+    text_finish(&owner);
+    free(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_keyfile),
         cmocka_unit_test(test_lock),
+        cmocka_unit_test(root_leaves_nothing_in_the_folder_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -764,8 +764,10 @@ bool schema_migrate(struct db *db)
 {
     int at = driver_schema(db);
     if (at > schema_version()) {
-        log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at,
-                  schema_version());
+        log_error("store",
+                  "the database has schema %d, and this program knows %d at most: a newer Parta has used it. It was left"
+                  " as it is. Install that version again, or put a backup from before the upgrade back",
+                  at, schema_version());
         return false;
     }
     if (!schema_check(db) || !schema_migrate_to(db, schema_version()))

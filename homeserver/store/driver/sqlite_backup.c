@@ -143,7 +143,8 @@ static bool schema_known(struct db *db, const char *path, int *schema)
     *schema = driver_schema(db);
     if (*schema >= 1 && *schema <= schema_version())
         return schema_check(db);
-    log_error("backup", "%s: schema %d is none that this program knows (1 to %d)", path, *schema, schema_version());
+    log_error("backup", "%s: schema %d is none that this program knows (1 to %d)%s", path, *schema, schema_version(),
+              *schema > schema_version() ? ": a newer Parta has made it, and can verify it" : "");
     return false;
 }
 
