@@ -177,11 +177,34 @@ static void finish(struct api_request *a)
     free(a->decoded);
 }
 
+enum { WORD_BYTES = 64 };
+
+/* What whoever typed the verb calls a member of the request, into word: "--user", or the argument's "ROLE". */
+static bool word_of(const struct verb_call *call, const char *member, char word[static WORD_BYTES])
+{
+    const struct api_verb *api = call->verb->api;
+    const char *at = call->verb->arguments;
+    *word = '\0';
+    for (int i = 0; i < VERB_OPTIONS_MAX && api->options[i] != NULL; ++i)
+        if (strcmp(api->options[i] + 1, member) == 0)
+            snprintf(word, WORD_BYTES, "%s", call->verb->options[i].name);
+    for (int i = 0; i < call->verb->args_max; ++i, at += strcspn(at, " "), at += strspn(at, " "))
+        if (api->args[i] != NULL && strcmp(api->args[i] + 1, member) == 0)
+            snprintf(word, WORD_BYTES, "%.*s", (int)strcspn(at, " "), at);
+    return *word != '\0';
+}
+
 static bool fail(struct api_request *a)
 {
     const struct error *e = &a->r.error;
     const char *sentence = e->translation != NULL ? e->translation : error_sentence(e);
     const char *detail = e->rule != NULL ? e->rule : e->value;
+    char word[WORD_BYTES];
+    if (e->rule == NULL && word_of(a->call, e->value, word)) {
+        if (e->code == ERROR_MISSING_PARAM)
+            return verb_misuse(a->call, "%s is missing.", word);
+        detail = word;
+    }
     return *detail != '\0' ? verb_fail(a->call, "%s (%s)", sentence, detail) : verb_fail(a->call, "%s", sentence);
 }
 

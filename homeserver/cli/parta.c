@@ -150,6 +150,15 @@ static bool take_option(struct request_line *line, const char *word, char **next
     return true;
 }
 
+/* Says so of the argument that would be the next: "CLASS USER ROLE" are their names. */
+static bool argument_lacks(struct verb_call *call, const char *what)
+{
+    const char *name = call->verb->arguments;
+    for (int i = 0; i < call->n_args; ++i)
+        name += strcspn(name, " ") + 1;
+    return verb_misuse(call, "%.*s %s.", (int)strcspn(name, " "), name, what);
+}
+
 static bool take_words(struct request_line *line, int argc, char **argv, int from)
 {
     struct verb_call *call = &line->call;
@@ -162,15 +171,12 @@ static bool take_words(struct request_line *line, int argc, char **argv, int fro
                 return false;
         } else if (call->n_args == call->verb->args_max)
             return verb_misuse(call, "One argument too many: %s", argv[i]);
+        else if (argv[i][0] == '\0') /* "$(parta claim list | cut -f 1)", where nobody waits */
+            return argument_lacks(call, "is empty");
         else
             call->args[call->n_args++] = argv[i];
     }
-    if (line->help || call->n_args >= call->verb->args_min)
-        return true;
-    const char *missing = call->verb->arguments; /* "CLASS USER ROLE": the word at n_args */
-    for (int i = 0; i < call->n_args; ++i)
-        missing += strcspn(missing, " ") + 1;
-    return verb_misuse(call, "%.*s is missing.", (int)strcspn(missing, " "), missing);
+    return line->help || call->n_args >= call->verb->args_min || argument_lacks(call, "is missing");
 }
 
 /* A terminal does not show what is typed. */

@@ -49,7 +49,8 @@ static bool open_services(struct services *services, struct text *problem)
     return services->rooms != NULL;
 }
 
-/* Into lock, as lock_take says. false: the data directory is another user's, and no server runs there that could be asked. */
+/* Into lock, as lock_take says. false: the data directory is another user's, and no server runs there
+ * that could be asked. */
 static bool take_lock(struct services *services, struct text *problem)
 {
     const struct config *config = services->config;
@@ -81,7 +82,8 @@ enum services_outcome services_open(const struct config *config, bool writes, st
             return fail(services, problem, config->data_dir, "can't be opened (see above)");
     }
     if (access(config->database_path, R_OK) != 0)
-        return fail(services, problem, config->database_path, strerror(errno));
+        return fail(services, problem, config->database_path,
+                    errno == ENOENT ? "not there yet: the server's first start makes it" : strerror(errno));
     services->db = db_open(config->database_path, DB_READ, NULL);
     return services->db != NULL ? SERVICES_OPEN
                                 : fail(services, problem, config->database_path, "can't be opened (see above)");

@@ -161,7 +161,10 @@ static const struct verb TABLE[] = {
      "One line each, separated by tabs: id, account state, roles, names.", &PERSON_LIST},
     {"person show", "USER", 1, 1, LIST, API_VERB, "Shows a person of the records.", NULL, &PERSON_SHOW},
     {"person create", "SCHOOL ROLE", 2, 2, PERSON_CREATE_OPTIONS, API_VERB, "Makes a person, with an account.",
-     "The account has no password: a personal link (parta link create) lets the person in.", &PERSON_CREATE},
+     "ROLE: administrator, head, deputy, class_teacher, teacher, staff, pupil, guardian or external. The account has "
+     "no\n"
+     "password: a personal link (parta link create) lets the person in.",
+     &PERSON_CREATE},
     {"person change", "USER", 1, 1, PERSON_CHANGE_OPTIONS, API_VERB, "Says anew what the record says of a person.",
      "As a whole: what is not given is empty afterwards.", &PERSON_CHANGE},
     {"person erase", "USER", 1, 1, END_OPTIONS, API_VERB, "Erases a person: this can't be taken back.", NULL,

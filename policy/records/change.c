@@ -716,7 +716,7 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
                 start(&d, c, ACT_RECORDS_WRITE,
                       &(struct subject){.school = row.no, .roster_kept = source_is_roster(row.source)});
     if (good) {
-        bool free_ = !taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another school's.");
+        bool free_ = !taken || error_set(c->e, ERROR_CONFLICT, "There is a school with this sourcedId already.");
         no = free_ ? schools_put(c->tx->db, &row) : 0;
         reconcile_school(d.s, no);
         good = finish(&d, no != 0 || (free_ && failed(c)), fresh ? "school.create" : "school.update", no, NULL, NULL);

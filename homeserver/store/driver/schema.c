@@ -753,8 +753,12 @@ bool schema_check(struct db *db)
 
 bool schema_migrate_to(struct db *db, int upto)
 {
-    for (int at = driver_schema(db); at < upto && !db_failed(db); ++at) {
-        log_info("store", "migrating to schema %d", at + 1);
+    int from = driver_schema(db);
+    if (from == 0)
+        log_info("store", "a new database is made, with schema %d", upto);
+    for (int at = from; at < upto && !db_failed(db); ++at) {
+        if (from != 0)
+            log_info("store", "migrating to schema %d", at + 1);
         step(db, at);
     }
     return !db_failed(db);
@@ -764,10 +768,11 @@ bool schema_migrate(struct db *db)
 {
     int at = driver_schema(db);
     if (at > schema_version()) {
-        log_error("store",
-                  "the database has schema %d, and this program knows %d at most: a newer Parta has used it. It was left"
-                  " as it is. Install that version again, or put a backup from before the upgrade back",
-                  at, schema_version());
+        log_error(
+            "store",
+            "the database has schema %d, and this program knows %d at most: a newer Parta has used it. It was left"
+            " as it is. Install that version again, or put a backup from before the upgrade back",
+            at, schema_version());
         return false;
     }
     if (!schema_check(db) || !schema_migrate_to(db, schema_version()))
