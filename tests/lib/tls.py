@@ -8,15 +8,22 @@ import threading
 from harness import free_port
 
 
+def certify(folder, *more):
+    """(certificate, key): files in folder, for 127.0.0.1 and localhost; signed by itself. more: further extensions."""
+    certificate, key = os.path.join(folder, "tls.crt"), os.path.join(folder, "tls.key")
+    extensions = ["subjectAltName=IP:127.0.0.1,DNS:localhost", *more]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
+                    "-subj", "/CN=localhost", *(word for extension in extensions for word in ("-addext", extension))],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
 class TlsDoor:
     """Listens at .port with a certificate of its own (.certificate) for 127.0.0.1 and localhost, and passes on to a port."""
 
     def __init__(self, port, folder):
         self.port = free_port()
-        key, self.certificate = os.path.join(folder, "tls.key"), os.path.join(folder, "tls.crt")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", self.certificate, "-days", "1",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-                       check=True, capture_output=True)
+        self.certificate, key = certify(folder)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.certificate, key)
         self.behind, listens = port, threading.Event()

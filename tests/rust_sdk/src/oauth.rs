@@ -58,7 +58,7 @@ async fn is_signed_out(client: &Client) -> Outcome<()> {
 async fn decline(url: &str, name: &str) -> Outcome<()> {
     let (client, answer) = asked(url, name, "deny").await?;
     let error = client.oauth().finish_login(answer.into()).await.err().ok_or("it is signed in")?;
-    same(format!("{error:?}").contains("AccessDenied"), true).map_err(|_| format!("{error:?}").into())
+    same(format!("{error:?}").contains("Cancelled"), true).map_err(|_| format!("{error:?}").into())
 }
 
 async fn refresh(device: &Device) -> Outcome<()> {
