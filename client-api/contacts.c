@@ -36,17 +36,17 @@ static bool body_address(struct request *r, enum contact_medium medium, struct c
 }
 
 /* Whose messages it counts among: of who is signed in, or of the link that somebody signs up by. */
-static school_no school_of_asker(struct request *r, const char *token)
+static void asker(struct request *r, const char *token, struct code_request *out)
 {
-    school_no school = 0;
     struct link_row link;
     struct error ignored;
     int n = 0;
-    if (r->identity.user != 0)
-        school_schools_of(r->db, r->identity.user, &school, 1, &n);
-    else if (token != NULL && link_find(r->db, token, clock_wall_ms(), &link, &ignored))
-        school = link.school;
-    return school;
+    if (r->identity.user != 0) {
+        school_schools_of(r->db, r->identity.user, &out->school, 1, &n);
+    } else if (token != NULL && link_find(r->db, token, clock_wall_ms(), &link, &ignored)) {
+        out->school = link.school;
+        out->link = link.no;
+    }
 }
 
 /* The place that limits know the client by. */
@@ -64,13 +64,14 @@ static const char *place_of_asker(struct request *r, char out[ADDRESS_TEXT])
 bool contact_code_ask(struct request *r, const struct code_asked *wanted, char sid[SID_CHARS + 1])
 {
     char place[ADDRESS_TEXT];
-    const struct code_request asked = {.purpose = wanted->purpose,
-                                       .address = wanted->address,
-                                       .client_secret = wanted->client_secret,
-                                       .client = place_of_asker(r, place),
-                                       .user = r->identity.user,
-                                       .school = school_of_asker(r, wanted->link),
-                                       .send_attempt = wanted->send_attempt};
+    struct code_request asked = {.purpose = wanted->purpose,
+                                 .address = wanted->address,
+                                 .client_secret = wanted->client_secret,
+                                 .client = place_of_asker(r, place),
+                                 .user = r->identity.user,
+                                 .known = wanted->known,
+                                 .send_attempt = wanted->send_attempt};
+    asker(r, wanted->link, &asked);
     if (!uia_threepid_offered(r, wanted->address->medium))
         return refuse_denied(r);
     return contacts_request_code(r->server->contacts, &asked, sid, &r->error);

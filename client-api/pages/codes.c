@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client-api/contact_codes.h"
+#include "client-api/pages/known_browser.h"
 #include "client-api/pages/page.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
@@ -19,12 +20,25 @@ bool page_code_send(struct request *r, enum code_purpose purpose, const char *li
     if (!(mail ? contact_email(contact, &address, &r->error)
                : contact_phone(contact[0] == '+' ? NULL : "RU", contact, &address, &r->error)))
         return false;
+    char browser[KNOWN_BROWSER_BYTES];
     const struct code_asked asked = {
-        .purpose = purpose, .address = &address, .client_secret = out->secret, .link = link, .send_attempt = 1};
+        .purpose = purpose,
+        .address = &address,
+        .client_secret = out->secret,
+        .link = link,
+        .known = purpose == CODE_RESET ? known_browser(r, contacts_owner(r->db, &address), browser) : NULL,
+        .send_attempt = 1};
     if (contact_code_ask(r, &asked, out->sid))
         return true;
     out->sid[0] = '\0';
     return false;
+}
+
+bool page_code_proven(struct request *r, enum code_purpose purpose, const char *sid, const char *secret)
+{
+    struct contact_address address;
+    return r->server->contacts != NULL &&
+           contacts_proven(r->db, sid, secret, purpose, clock_wall_ms(), &address, &r->error);
 }
 
 bool page_code_right(struct request *r, enum code_purpose purpose)

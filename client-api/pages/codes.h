@@ -24,4 +24,7 @@ bool page_code_send(struct request *r, enum code_purpose purpose, const char *li
  * r->error. Blocks. */
 bool page_code_right(struct request *r, enum code_purpose purpose);
 
+/* Whether it is right already, by a code or by the link of a message. false: r->error. Blocks (a read). */
+bool page_code_proven(struct request *r, enum code_purpose purpose, const char *sid, const char *secret);
+
 #endif

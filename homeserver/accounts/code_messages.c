@@ -76,6 +76,15 @@ static const struct wording LINK = {
     "asks for a registration token takes {code}. If you do not know what this is about, delete this mail.\n",
     "{address} : ваш вход на {server}. Никому не пересылайте! / Your way in: forward it to nobody."};
 
+static const struct wording LAST = {
+    NULL,
+    "\nКодов на этот адрес просили слишком часто, и какое-то время новых не будет. Новый пароль можно задать и по этой "
+    "ссылке, один раз, в течение {hours} ч. Никому её не пересылайте:\n\n{address}\n\n"
+    "Codes were asked for too often, and for a while no other comes. A new password can be set by this link, too, "
+    "once, within {hours} h. Forward it to nobody.\n",
+    " Новых кодов пока не будет; ссылка на {hours} ч, никому: / No more codes for now; a link for {hours} h: "
+    "{address}"};
+
 static void fill(struct text *out, const char *wording, const char *const values[][2])
 {
     while (*wording != '\0') {
@@ -102,6 +111,14 @@ void code_message_write(enum code_purpose purpose, enum contact_medium medium, c
     if (medium == CONTACT_EMAIL)
         text_adds(subject, wording->subject);
     fill(text, medium == CONTACT_EMAIL ? wording->mail : wording->sms, values);
+}
+
+void code_message_add_link(enum contact_medium medium, const char *address, int hours, struct text *text)
+{
+    char number[16];
+    const char *const values[][2] = {{"{address}", address}, {"{hours}", number}, {NULL, NULL}};
+    snprintf(number, sizeof number, "%d", hours);
+    fill(text, medium == CONTACT_EMAIL ? LAST.mail : LAST.sms, values);
 }
 
 void link_message_write(enum contact_medium medium, const char *server, const char *address, const char *token,

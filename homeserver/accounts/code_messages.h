@@ -13,6 +13,9 @@ enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
                         int minutes, struct text *subject, struct text *text);
 
+/* Adds to a message with a code that no other comes for a while, and a way to a new password that is good for hours. */
+void code_message_add_link(enum contact_medium medium, const char *address, int hours, struct text *text);
+
 /* A personal link (policy/signup/links.h): the address of its page, and for apps that ask for one its token, which a
  * text message has no room for; days: how long it is good, at least 1. Of no school and nobody: whoever is written to
  * may be a stranger. */

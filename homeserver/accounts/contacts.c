@@ -27,6 +27,7 @@
 
 #define CODE_DIGITS 6
 #define CODES 1000000
+#define LINK_SECRET_CHARS 32
 #define PROOF_LIFETIME_MS HOUR_MS /* from the submitted code to the act that needs it */
 #define LOCAL_PART_MAX 64         /* RFC 5321, 4.5.3.1.1 */
 #define LABEL_MAX 63
@@ -36,6 +37,7 @@ _Static_assert(SID_CHARS >= crypto_generichash_KEYBYTES_MIN && SID_CHARS <= cryp
 
 struct contacts {
     struct contacts_settings settings;
+    unsigned char key[crypto_generichash_KEYBYTES]; /* of the codes; drawn at each start */
 };
 
 static const char *const MEDIA[] = {[CONTACT_EMAIL] = "email", [CONTACT_PHONE] = "msisdn"};
@@ -138,69 +140,158 @@ bool contact_from(const char *medium, const char *address, struct contact_addres
     return out->medium == CONTACT_EMAIL ? contact_email(address, out, e) : contact_phone(NULL, address, out, e);
 }
 
-/* --- How many a day --- */
+/* --- How many --- */
 
 #define CAP_HOURS 24
+#define PLACE_HOURS 3 /* a place waits no longer for its next share of a day */
+#define PLACE_SHARES (CAP_HOURS / PLACE_HOURS)
 
-static int64_t first_hour(int64_t now_ms)
+static int64_t first_hour(int64_t now_ms, int hours)
 {
-    return now_ms / HOUR_MS - CAP_HOURS + 1;
+    return now_ms / HOUR_MS - hours + 1;
 }
 
-/* Whose messages are counted together. Sentences name nobody: who asks is a stranger. */
-static const struct cap {
-    const char *scope[2]; /* by medium */
-    size_t at;            /* in struct code_caps */
-    const char *russian, *english;
-} CAPS[] = {
-    {{"mail address", "sms number"},
-     offsetof(struct code_caps, own),
-     "На этот номер или адрес сегодня отправлено слишком много кодов. Попробуйте завтра.",
-     "Too many codes were sent to this number or address today. Try again tomorrow."},
-    {{"mail client", "sms client"},
-     offsetof(struct code_caps, client),
-     "Из вашей сети сегодня запросили слишком много кодов. Попробуйте позже или из другой сети.",
-     "Too many codes were asked for from your network today. Try later, or from another network."},
-    {{"mail school", "sms school"},
-     offsetof(struct code_caps, school),
-     "Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к администратору школы.",
-     "Too many codes were sent for one school today. Try again tomorrow, or ask a school administrator."},
-    {{"mail server", "sms server"},
-     offsetof(struct code_caps, server),
-     "Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
-     "The server has sent too many codes today. Try again tomorrow, or ask an administrator."},
+/* Whom and what a message is counted for. */
+struct counted {
+    const struct contact_address *address;
+    bool reset;         /* a new password */
+    bool deserved;      /* with a code; of a reset: the address is an account's. Nobody but the address may notice */
+    const char *who;    /* whoever has shown who they are, or "": a stranger */
+    const char *client; /* a stranger's place, or a link at that place; NULL: it is not counted by place */
+    const char *person; /* who is signed in, or NULL */
+    school_no school;
+    int64_t closed_ms; /* out: how long nothing more goes to the address for the same one; 0: the next may come */
+    bool quiet;        /* out: it is not to be sent, and that is not told */
 };
-_Static_assert(CONTACT_EMAIL == 0 && CONTACT_PHONE == 1, "the media are the columns of CAPS");
-enum { CAPS_COUNT = sizeof CAPS / sizeof *CAPS };
 
-/* Counts one message, unless a cap has been reached. Whose the address is, if anybody's, plays no part. client NULL: of
- * no place. */
-static bool count_message(struct tx *tx, const struct config *config, const struct contact_address *address,
-                          const char *client, school_no of, struct error *e)
+#define TOO_MANY_RUSSIAN "На этот номер или адрес отправлено слишком много кодов. "
+#define TOO_MANY_ENGLISH "Too many codes were sent to this number or address. "
+#define LINK_RUSSIAN                                                                                                   \
+    "Если это адрес учётной записи, в последнем сообщении есть ссылка, по которой задают новый пароль. "
+#define LINK_ENGLISH "If it is that of an account, the last message has a link by which a new password is set. "
+
+/* What is counted together. Sentences name nobody: who asks may be a stranger. */
+enum pot { POT_HOUR, POT_OWN, POT_CLIENT, POT_PERSON, POT_SCHOOL, POT_SERVER, POTS };
+static const struct {
+    const char *scope[2]; /* by medium */
+    int hours;            /* of the clock, this one among them */
+    const char *russian, *english;
+    const char *russian_reset, *english_reset; /* NULL: the same */
+} POT[POTS] = {
+    [POT_HOUR] = {{"mail hour", "sms hour"},
+                  1,
+                  TOO_MANY_RUSSIAN "Попробуйте в следующем часу.",
+                  TOO_MANY_ENGLISH "Try again in the next hour.",
+                  TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",
+                  TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."},
+    [POT_OWN] = {{"mail address", "sms number"},
+                 CAP_HOURS,
+                 TOO_MANY_RUSSIAN "Попробуйте завтра.",
+                 TOO_MANY_ENGLISH "Try again tomorrow.",
+                 TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",
+                 TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."},
+    [POT_CLIENT] = {{"mail client", "sms client"},
+                    PLACE_HOURS,
+                    "Из вашей сети запросили слишком много кодов. Попробуйте через три часа, из другой сети или в "
+                    "браузере, где вы уже входили.",
+                    "Too many codes were asked for from your network. Try in three hours, from another network, or in "
+                    "a browser that you have signed in with before."},
+    [POT_PERSON] = {{"mail person", "sms person"},
+                    CAP_HOURS,
+                    "Вы запросили сегодня слишком много кодов. Попробуйте завтра.",
+                    "You have asked for too many codes today. Try again tomorrow."},
+    [POT_SCHOOL] = {{"mail school", "sms school"},
+                    CAP_HOURS,
+                    "Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к "
+                    "администратору школы.",
+                    "Too many codes were sent for one school today. Try again tomorrow, or ask a school "
+                    "administrator."},
+    [POT_SERVER] = {{"mail server", "sms server"},
+                    CAP_HOURS,
+                    "Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
+                    "The server has sent too many codes today. Try again tomorrow, or ask an administrator."},
+};
+_Static_assert(CONTACT_EMAIL == 0 && CONTACT_PHONE == 1, "the media are the columns of POT");
+
+#define NEW_PASSWORDS "new passwords"
+#define NOBODYS "new passwords of nobody"
+
+static int most(const struct config *config, enum contact_medium medium, enum pot pot)
 {
-    enum contact_medium medium = address->medium;
     const struct code_caps *caps = medium == CONTACT_EMAIL ? &config->codes.mail : &config->codes.sms;
-    char school[24];
-    snprintf(school, sizeof school, "%lld", (long long)of);
-    const char *const names[CAPS_COUNT] = {address->address, client, school, ""};
-    for (int i = 0; i < CAPS_COUNT; ++i) {
-        if (names[i] == NULL)
-            continue;
-        int most = *(const int *)((const char *)caps + CAPS[i].at);
-        const char *scope = CAPS[i].scope[medium];
-        int64_t sent = code_counts_since(tx->db, scope, names[i], first_hour(tx->now_ms));
-        if (sent >= most) {
-            error_set_limited(e, HOUR_MS);
-            e->sentence = CAPS[i].russian;
-            e->translation = CAPS[i].english;
-            return false;
-        }
-        if (sent == most - 1) /* said once: those that follow are refused */
-            log_line(LOG_WARN, "contacts", "the day's codes are used up", "of", scope, NULL);
-        if (!code_counts_add(tx, scope, names[i], tx->now_ms / HOUR_MS))
-            return error_set(e, ERROR_UNKNOWN, NULL);
+    switch (pot) {
+    case POT_HOUR: return config->codes.per_hour;
+    case POT_CLIENT: return caps->client > PLACE_SHARES ? caps->client / PLACE_SHARES : 1;
+    case POT_SCHOOL: return caps->school;
+    case POT_SERVER: return caps->server;
+    default: return caps->own;
     }
-    return true;
+}
+
+static int64_t sent_of(struct tx *tx, const struct counted *c, enum pot pot, const char *name)
+{
+    return code_counts_since(tx->db, POT[pot].scope[c->address->medium], name, first_hour(tx->now_ms, POT[pot].hours));
+}
+
+static bool refuse_pot(struct tx *tx, const struct counted *c, enum pot pot, struct error *e)
+{
+    bool reset = c->reset && POT[pot].russian_reset != NULL;
+    error_set_limited(e, HOUR_MS - tx->now_ms % HOUR_MS);
+    e->sentence = reset ? POT[pot].russian_reset : POT[pot].russian;
+    e->translation = reset ? POT[pot].english_reset : POT[pot].english;
+    return false;
+}
+
+/* name NULL: it does not count there. */
+static bool count_in(struct tx *tx, const struct config *config, struct counted *c, enum pot pot, const char *name,
+                     struct error *e)
+{
+    if (name == NULL)
+        return true;
+    const char *scope = POT[pot].scope[c->address->medium];
+    int64_t sent = sent_of(tx, c, pot, name), cap = most(config, c->address->medium, pot);
+    if (sent >= cap)
+        return refuse_pot(tx, c, pot, e);
+    if (sent == cap - 1 && pot != POT_HOUR) /* said once: those that follow are refused */
+        log_line(LOG_WARN, "contacts", "the day's codes are used up", "of", scope, NULL);
+    if (sent == cap - 1 && pot <= POT_OWN)
+        c->closed_ms = (POT[pot].hours + 1) * HOUR_MS;
+    return code_counts_add(tx, scope, name, tx->now_ms / HOUR_MS) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* New passwords of accounts have a count of the server's to themselves, so that nobody uses it up with addresses that
+ * are made up. Those have another, beyond which nothing is sent and the answer is the same. */
+static bool count_reset(struct tx *tx, const struct config *config, struct counted *c, struct error *e)
+{
+    enum contact_medium medium = c->address->medium;
+    if (*c->who != '\0')
+        return true;
+    if (c->deserved)
+        return count_in(tx, config, c, POT_SERVER, NEW_PASSWORDS, e);
+    int most_of_all = most(config, medium, POT_SERVER), nobodys = most(config, medium, POT_SCHOOL);
+    if (sent_of(tx, c, POT_SERVER, NEW_PASSWORDS) >= most_of_all)
+        return refuse_pot(tx, c, POT_SERVER, e);
+    c->quiet = sent_of(tx, c, POT_SERVER, NOBODYS) >= (nobodys < most_of_all ? nobodys : most_of_all);
+    return c->quiet || count_in(tx, config, c, POT_SERVER, NOBODYS, e);
+}
+
+/* Counts one message, unless there were too many: for the address by who asks for what, so that nobody can use up what
+ * another has. */
+static bool count_message(struct tx *tx, const struct config *config, struct counted *c, struct error *e)
+{
+    char school[24], own[CONTACT_BYTES_MAX + 64];
+    snprintf(school, sizeof school, "%lld", (long long)c->school);
+    snprintf(own, sizeof own, "%s/%s/%s", c->reset ? "password" : "", c->who, c->address->address);
+    const char *const names[POTS] = {[POT_HOUR] = own,
+                                     [POT_OWN] = own,
+                                     [POT_CLIENT] = c->client,
+                                     [POT_PERSON] = c->person,
+                                     [POT_SCHOOL] = c->reset ? NULL : school,
+                                     [POT_SERVER] = c->reset ? NULL : ""};
+    for (enum pot pot = 0; pot < POTS; ++pot)
+        if (!count_in(tx, config, c, pot, names[pot], e))
+            return false;
+    return !c->reset || count_reset(tx, config, c, e);
 }
 
 /* --- Life --- */
@@ -215,12 +306,15 @@ struct contacts *contacts_create(const struct contacts_settings *settings)
     struct error e = {0};
     struct contacts *contacts = xcalloc(1, sizeof *contacts);
     contacts->settings = *settings;
+    crypto_generichash_keygen(contacts->key);
     writer_run(settings->writer, job_lost, NULL, &e);
     return contacts;
 }
 
 void contacts_destroy(struct contacts *contacts)
 {
+    if (contacts != NULL)
+        sodium_memzero(contacts->key, sizeof contacts->key);
     free(contacts);
 }
 
@@ -229,10 +323,10 @@ bool contacts_offered(const struct contacts *contacts, enum contact_medium mediu
     return contacts != NULL && contacts->settings.offers[WAYS[medium]];
 }
 
-/* Kept for an hour more, in which they count against the address. */
+/* Kept for an hour more, in which it is said that they are over. */
 static bool purge(struct tx *tx)
 {
-    return verifications_purge(tx, tx->now_ms - HOUR_MS) && code_counts_purge(tx, first_hour(tx->now_ms));
+    return verifications_purge(tx, tx->now_ms - HOUR_MS) && code_counts_purge(tx, first_hour(tx->now_ms, CAP_HOURS));
 }
 
 static bool job_purge(struct tx *tx, void *arg, struct error *e)
@@ -263,12 +357,17 @@ static void code_hash(const char *sid, const char *code, unsigned char out[TOKEN
 }
 
 struct code_job {
+    const struct contacts *contacts;
     const struct config *config;
     const struct code_request *request;
     struct verification_row row; /* texts borrowed, but what an earlier session gave: see found */
     char sid[SID_CHARS + 1];
     char code[CODE_DIGITS + 1]; /* out; "": the message has none, because of whose the address is */
     bool send;                  /* out: a message is to go out; false: the one before is what the client means */
+    struct {
+        char sid[SID_CHARS + 1], secret[LINK_SECRET_CHARS + 1];
+        int64_t lifetime_ms; /* 0: there is none */
+    } link;                  /* out */
 };
 
 /* Whether the address may get a code: one who has it already needs none to register, one who has
@@ -285,34 +384,80 @@ static bool deserves_code(struct db *db, const struct code_request *request)
     return request->purpose == CODE_RESET && usable;
 }
 
-/* Without a code the hash is of nothing that could be submitted. */
+#define WHO_BYTES 64
+#define CLIENT_BYTES 64
+
+/* Whoever is signed in, or asks in a browser that the address's owner has signed in with before, has a count of their
+ * own; who signs up by a link one for the link, and a place one for each link. */
+static void who_asks(const struct code_request *request, struct counted *out, char who[WHO_BYTES],
+                     char place[WHO_BYTES + CLIENT_BYTES])
+{
+    who[0] = '\0';
+    if (request->user != 0)
+        snprintf(who, WHO_BYTES, "person %lld", (long long)request->user);
+    else if (request->known != NULL)
+        snprintf(who, WHO_BYTES, "%s", request->known);
+    else if (request->link != 0)
+        snprintf(who, WHO_BYTES, "link %lld", (long long)request->link);
+    snprintf(place, WHO_BYTES + CLIENT_BYTES, "%s/%s/%.*s", out->reset ? "password" : "", who, CLIENT_BYTES - 16,
+             request->client);
+    out->who = who;
+    out->person = request->user != 0 ? who : NULL;
+    out->client = request->user == 0 && request->known == NULL ? place : NULL;
+}
+
+/* The same for as long as the session lasts: whoever asks once more need not know which message was the last. Without a
+ * code the hash is of nothing that could be submitted. */
 static void draw_code(struct code_job *job, bool deserved)
 {
+    uint64_t drawn;
     randombytes_buf(job->row.code_hash, sizeof job->row.code_hash);
     job->code[0] = '\0';
     if (!deserved)
         return;
-    snprintf(job->code, sizeof job->code, "%0*u", CODE_DIGITS, (unsigned)randombytes_uniform(CODES));
+    crypto_generichash((unsigned char *)&drawn, sizeof drawn, (const unsigned char *)job->sid, SID_CHARS,
+                       job->contacts->key, sizeof job->contacts->key);
+    snprintf(job->code, sizeof job->code, "%0*u", CODE_DIGITS, (unsigned)(drawn % CODES));
     code_hash(job->sid, job->code, job->row.code_hash);
+}
+
+/* The last message that goes to an account's address for a while has a way to a new password which is good for longer:
+ * whoever it was that asked too often, the owner is not kept out. It is a session that is proven
+ * by having been read. */
+static bool write_link(struct tx *tx, struct code_job *job, int64_t closed_ms)
+{
+    struct verification_row row = job->row;
+    random_name(job->link.sid, SID_CHARS);
+    random_name(job->link.secret, LINK_SECRET_CHARS);
+    job->link.lifetime_ms = closed_ms + job->config->codes.lifetime_ms;
+    row.sid = job->link.sid;
+    row.expires_ms = tx->now_ms + job->link.lifetime_ms;
+    token_hash(job->link.secret, row.secret_hash);
+    randombytes_buf(row.code_hash, sizeof row.code_hash);
+    return verifications_insert(tx, &row) && verifications_validate(tx, row.sid, row.expires_ms) &&
+           verifications_deliver(tx, row.sid, row.send_attempt, DELIVERIES[DELIVERY_SENT]);
 }
 
 static bool write_session(struct tx *tx, struct code_job *job, bool known, struct error *e)
 {
     bool written;
-    int64_t sent = verifications_sends(tx->db, job->row.medium, job->row.address, tx->now_ms - HOUR_MS);
-    if (sent >= job->config->codes.per_hour)
-        return error_set_limited(e, HOUR_MS / 4);
-    bool deserved = deserves_code(tx->db, job->request);
     const struct code_request *request = job->request;
-    if (!count_message(tx, job->config, request->address, request->client, request->school, e))
+    char who[WHO_BYTES], place[WHO_BYTES + CLIENT_BYTES];
+    struct counted counted = {.address = request->address,
+                              .reset = request->purpose == CODE_RESET,
+                              .deserved = deserves_code(tx->db, request),
+                              .school = request->school};
+    who_asks(request, &counted, who, place);
+    if (!count_message(tx, job->config, &counted, e))
         return false;
-    draw_code(job, deserved);
-    job->send = deserved || job->config->registration.mode != REGISTRATION_CLOSED;
+    draw_code(job, counted.deserved);
+    job->send = !counted.quiet && (counted.deserved || job->config->registration.mode != REGISTRATION_CLOSED);
     written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
     if (written && !job->send) /* to nobody's address: told as any other */
         written = verifications_deliver(tx, job->sid, job->row.send_attempt, DELIVERIES[DELIVERY_SENT]);
-    return (written && verifications_supersede(tx, job->row.medium, job->row.address, job->sid) && purge(tx)) ||
-           error_set(e, ERROR_UNKNOWN, NULL);
+    if (written && counted.reset && counted.deserved && counted.closed_ms != 0)
+        written = write_link(tx, job, counted.closed_ms);
+    return (written && purge(tx)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 static bool job_code(struct tx *tx, void *arg, struct error *e)
@@ -320,8 +465,7 @@ static bool job_code(struct tx *tx, void *arg, struct error *e)
     struct code_job *job = arg;
     struct verification_row before;
     struct verification_row *row = &job->row;
-    bool known =
-        verifications_find(tx->db, row->medium, row->address, row->purpose, row->secret_hash, tx->now_ms, &before);
+    bool known = verifications_find(tx->db, row, job->config->codes.tries, tx->now_ms, &before);
     if (known)
         snprintf(job->sid, sizeof job->sid, "%s", before.sid);
     bool repeated = known && before.send_attempt >= row->send_attempt;
@@ -361,6 +505,19 @@ static void on_delivered(void *arg, bool delivered)
     writer_submit(report->writer, job_report, report, &report->error, reported, report);
 }
 
+static void add_link(const struct config *config, const struct code_job *job, struct text *text)
+{
+    struct text address = TEXT_INIT;
+    if (config->public_baseurl != NULL)
+        text_adds(&address, config->public_baseurl);
+    else
+        text_addf(&address, "https://%s", config->server_name);
+    text_addf(&address, "/parta/recovery?sid=%s&client_secret=%s", job->link.sid, job->link.secret);
+    code_message_add_link(job->request->address->medium, address.data, (int)(job->link.lifetime_ms / HOUR_MS), text);
+    sodium_memzero(address.data, address.len);
+    text_finish(&address);
+}
+
 static bool post_letter(struct contacts *contacts, const struct code_job *job)
 {
     const struct contacts_settings *s = &contacts->settings;
@@ -373,6 +530,8 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     code_message_write(job->request->purpose, address->medium, s->config->server_name,
                        job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + MINUTE_MS - 1) / MINUTE_MS),
                        &subject, &text);
+    if (job->link.lifetime_ms != 0)
+        add_link(s->config, job, &text);
     struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
     bool taken = s->send(s->post, &letter, clock_mono_ms() + lifetime_ms, on_delivered, report);
     if (!taken)
@@ -408,7 +567,7 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
 {
     if (!request_valid(contacts, request, e))
         return false;
-    struct code_job job = {.config = contacts->settings.config, .request = request};
+    struct code_job job = {.contacts = contacts, .config = contacts->settings.config, .request = request};
     random_name(job.sid, SID_CHARS);
     job.row = (struct verification_row){
         .sid = job.sid,
@@ -423,6 +582,7 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
         ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");
     memcpy(sid, job.sid, SID_CHARS + 1);
     sodium_memzero(job.code, sizeof job.code);
+    sodium_memzero(job.link.secret, sizeof job.link.secret);
     return ok;
 }
 
@@ -537,7 +697,8 @@ bool contacts_count_message(struct tx *tx, const struct config *config, const st
     bool mail = address->medium == CONTACT_EMAIL;
     if ((mail ? config->mail.url : config->sms.url) == NULL)
         return error_set(e, ERROR_THREEPID_DENIED, mail ? "This server sends no e-mail." : "This server sends no SMS.");
-    return count_message(tx, config, address, NULL, school, e);
+    struct counted counted = {.address = address, .deserved = true, .who = "office", .school = school};
+    return count_message(tx, config, &counted, e);
 }
 
 bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,
@@ -554,7 +715,10 @@ bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, st
     *verified_ms = session.validated_ms;
     if (!proven)
         return error_set(e, ERROR_THREEPID_AUTH_FAILED, "The code was used already, or submitted too long ago.");
-    return verifications_end(tx, sid) || error_set(e, ERROR_UNKNOWN, NULL);
+    /* A new password is set: what else was sent to set one has had its time. */
+    bool ended = purpose == CODE_RESET ? verifications_end_all(tx, PURPOSES[purpose], MEDIA[out->medium], out->address)
+                                       : verifications_end(tx, sid);
+    return ended || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 bool contacts_may_belong(struct db *db, const struct contact_address *address, user_no user, unsigned roles,

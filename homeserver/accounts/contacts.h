@@ -9,16 +9,22 @@
  * An address belongs to one account at a time; contacts_forget frees it when somebody leaves. Whether an address is
  * known here is told to nobody but the address: a request is answered alike, the message differs.
  *
- * Messages cost money, and their receivers their peace: nobody needs to be signed in to ask for one. So a day has a
- * number of them for each number or address, each place that asks, each school and the server (codes.… in
- * docs/settings.md), known or unknown addresses counted alike; what asks for no school counts as one school. Where
- * registration is closed, none goes out to register, none to add an address unless somebody is signed in, and none to
- * an address that is nobody's.
+ * Messages cost money, and their receivers their peace: nobody needs to be signed in to ask for one. So there are
+ * numbers of them for an hour and a day (codes.… in docs/settings.md), known or unknown addresses counted alike. And
+ * since nobody needs to be signed in, what one uses up must not be another's: what is sent to an address is counted
+ * apart for new passwords and for all else, for strangers together, for each browser that the address's owner has
+ * signed in with before, for each person who is signed in, for each link that somebody signs up by, and for the
+ * office. By place (three hours at a time) only strangers are counted, by school what is not for a new password. New
+ * passwords of accounts have a count of the server's to themselves. And when strangers have used up what an account's
+ * address gets, the last message has a link by which its owner sets a new password until the next can come: a stranger
+ * shuts nobody out. Where registration is closed, none goes out to register, none to add an address unless somebody is
+ * signed in, and none to an address that is nobody's.
  *
- * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time. A session takes a few tries
- * (codes.tries), a code lives codes.lifetime_ms, and a new code for an address ends the one before. An address gets at
- * most codes.per_hour codes an hour, whoever asks. Nothing here writes an address to the log, to a profile or to the
- * directory (A5). */
+ * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time, each good for its own session
+ * alone: nobody's request or guess touches another's. A session takes a few tries (codes.tries) for all the messages of
+ * its code, which is the same in each of them until the server starts anew, and lives codes.lifetime_ms from the last.
+ * So whoever guesses has codes.tries in a million for each message that an address gets. Nothing here writes an address
+ * to the log, to a profile or to the directory (A5). */
 #ifndef PARTA_ACCOUNTS_CONTACTS_H
 #define PARTA_ACCOUNTS_CONTACTS_H
 
@@ -83,6 +89,8 @@ struct code_request {
     const char *client_secret; /* as the client gave it: checked here */
     const char *client;        /* the place that asks, as text (http/address.h); "": not known */
     user_no user;              /* who is signed in; 0: nobody */
+    const char *known;         /* a browser that the address's owner has signed in with; NULL: it is none */
+    int64_t link;              /* that somebody signs up by; 0: none */
     school_no school;          /* whose messages it counts among; 0: of no school, or none is known */
     int64_t send_attempt;      /* a code is sent again only for a higher one than before (Identity Service API) */
 };

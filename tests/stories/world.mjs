@@ -349,14 +349,16 @@ export async function postOffice() {
         count: (to) => messages(to).length,
         next,
         code: async (to, before) => codeIn(await next(to, before)),
+        text: async (to, before) => decoded(await next(to, before)),
     };
 }
 
-/** The digits of a code in a message; an e-mail's text may be in base64 or quoted-printable, which leaves digits alone. */
-function codeIn(message) {
-    if (!message) return undefined;
+/** What stands in a message. */
+function decoded(message) {
     const [head, ...parts] = message.split("\r\n\r\n");
     const plain = parts.join("\n");
-    const decoded = /base64/i.test(head) ? Buffer.from(plain, "base64").toString() : plain || head;
-    return /(?<!\d)\d{6}(?!\d)/.exec(decoded)?.[0];
+    return /base64/i.test(head) ? Buffer.from(plain, "base64").toString() : plain || head;
 }
+
+/** The digits of a code in a message; an e-mail's text may be in base64 or quoted-printable, which leaves digits alone. */
+const codeIn = (message) => message && /(?<!\d)\d{6}(?!\d)/.exec(decoded(message))?.[0];

@@ -66,6 +66,8 @@ static int setup(void **state)
                                "passwords: {ops: 1, memory_kib: 8}\ncodes: {tries: 3, per_hour: 4}\n";
     struct text problem = TEXT_INIT;
     memset(&t, 0, sizeof t);
+    while (clock_wall_ms() % HOUR_MS > HOUR_MS - 5000) /* messages are counted by the hours of the clock */
+        usleep(100000);
     fixture_start(&t.f);
     if (!config_parse("test", YAML, strlen(YAML), &t.config, &problem))
         fail_msg("%s", problem.data);
@@ -292,10 +294,12 @@ static void only_the_sid_with_its_secret_is_a_session(void **state)
 
 static bool job_age(struct tx *tx, void *arg, struct error *e)
 {
-    char text[120];
+    char text[300];
+    long long ms = *(int64_t *)arg, hours = (ms + HOUR_MS - 1) / HOUR_MS;
     snprintf(text, sizeof text,
-             "UPDATE verifications SET created_ms = created_ms - %lld, expires_ms = expires_ms - %lld",
-             (long long)*(int64_t *)arg, (long long)*(int64_t *)arg);
+             "UPDATE verifications SET created_ms = created_ms - %lld, expires_ms = expires_ms - %lld;"
+             "UPDATE code_counts SET hour = -hour; UPDATE code_counts SET hour = -hour - %lld;",
+             ms, ms, hours);
     return db_script(tx->db, text);
 }
 
@@ -341,16 +345,35 @@ static void a_repeated_request_sends_nothing(void **state)
     assert_int_equal(t.letters, 3);
 }
 
-static void a_new_code_ends_the_one_before(void **state)
+/* Whoever asks for a code once more, and gets it, has the same one: also in the message that came first. It is no new
+ * million to guess in. */
+static void a_code_is_sent_again_as_it_was(void **state)
 {
     struct error e;
-    char one[SID_CHARS + 1], two[SID_CHARS + 1], code[7];
-    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, one, &e));
+    char sid[SID_CHARS + 1], again[SID_CHARS + 1], code[7];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
     snprintf(code, sizeof code, "%s", code_in(t.text));
-    assert_true(asks("anna@school.example", CODE_ADD, "another_secret", 1, two, &e));
-    assert_string_not_equal(one, two);
-    assert_false(submits(one, code, &e));
+    assert_false(submits(sid, wrong(code), &e));
+    assert_false(submits(sid, wrong(code), &e));
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 2, again, &e));
+    assert_int_equal(t.letters, 2);
+    assert_string_equal(again, sid);
+    assert_string_equal(code_in(t.text), code);
+    assert_false(submits(sid, wrong(code), &e)); /* the third */
+    assert_false(submits(sid, code, &e));
     assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
+    char codes[20][7];
+    int same = 0;
+    t.config->codes.per_hour = 100;
+    for (int i = 0; i < 20; ++i) { /* each session has another */
+        char secret[16];
+        snprintf(secret, sizeof secret, "secret%d", i);
+        assert_true(asks("boris@school.example", CODE_ADD, secret, 1, sid, &e));
+        snprintf(codes[i], sizeof codes[i], "%s", code_in(t.text));
+        for (int k = 0; k < i; ++k)
+            same += strcmp(codes[i], codes[k]) == 0;
+    }
+    assert_true(same < 3);
 }
 
 static void an_address_gets_few_letters_an_hour_whoever_asks(void **state)
@@ -363,10 +386,10 @@ static void an_address_gets_few_letters_an_hour_whoever_asks(void **state)
     }
     assert_false(asks("anna@school.example", CODE_REGISTER, "secret9", 1, sid, &e));
     assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
-    assert_true(e.retry_after_ms > 0);
+    assert_true(e.retry_after_ms > 0 && e.retry_after_ms <= HOUR_MS);
     assert_true(asks("boris@school.example", CODE_ADD, SECRET, 1, sid, &e));
     assert_int_equal(t.letters, 5);
-    pass(HOUR_MS + 1);
+    pass(HOUR_MS);
     assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
 }
 
@@ -655,7 +678,7 @@ static bool one_more(enum contact_medium medium, unsigned kin, int64_t n, struct
         snprintf(address.address, sizeof address.address, "anna@school.example");
     snprintf(client, sizeof client, "192.0.2.%lld", (kin & NEW_CLIENT) != 0 ? (long long)n : 0);
     snprintf(secret, sizeof secret, "secret%lld", (long long)n);
-    const struct code_request request = {.purpose = n % 2 == 0 ? CODE_RESET : CODE_ADD,
+    const struct code_request request = {.purpose = n % 2 == 0 ? CODE_REGISTER : CODE_ADD,
                                          .address = &address,
                                          .client_secret = secret,
                                          .client = client,
@@ -688,9 +711,9 @@ static void messages_are_capped_by_number_client_school_and_server(void **state)
     for (int medium = CONTACT_EMAIL; medium <= CONTACT_PHONE; ++medium)
         for (int i = 0; i < CAPS_COUNT; ++i, n += 100) {
             struct code_caps *caps = medium == CONTACT_EMAIL ? &t.config->codes.mail : &t.config->codes.sms;
-            *caps = (struct code_caps){1000, 1000, 1000, 1000};
+            *caps = (struct code_caps){1000, 8000, 1000, 1000};
             t.config->codes.per_hour = 100;
-            *(int *)((char *)caps + CAPS[i].at) = CAP;
+            *(int *)((char *)caps + CAPS[i].at) = CAPS[i].at == offsetof(struct code_caps, client) ? 8 * CAP : CAP;
             people("DELETE FROM code_counts; DELETE FROM verifications;");
             for (int k = 0; k < CAP; ++k)
                 if (!one_more((enum contact_medium)medium, CAPS[i].kin, n + k, &e))
@@ -750,6 +773,209 @@ static void where_registration_is_closed_no_code_goes_to_strangers(void **state)
         assert_false(submits(sid, "000000", &e));
         assert_int_equal(e.code, ERROR_TOKEN_INCORRECT);
     }
+}
+
+/* Neither a stranger's request nor a stranger's guesses end the code that somebody waits for. */
+static void strangers_touch_nobodys_code(void **state)
+{
+    struct error e;
+    char mine[SID_CHARS + 1], theirs[SID_CHARS + 1], code[7];
+    registered("anna", "anna@school.example");
+    assert_true(asks("anna@school.example", CODE_RESET, SECRET, 1, mine, &e));
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    for (int i = 0; i < 2; ++i) {
+        char secret[16];
+        snprintf(secret, sizeof secret, "stranger%d", i);
+        assert_true(asks("anna@school.example", CODE_RESET, secret, 1, theirs, &e));
+        assert_string_not_equal(theirs, mine);
+        for (int k = 0; k < 4; ++k)
+            assert_false(contacts_submit_code(t.contacts, theirs, secret, wrong(code_in(t.text)), &e));
+        assert_int_equal(e.code, ERROR_SESSION_EXPIRED);                        /* their own */
+        assert_false(contacts_submit_code(t.contacts, mine, secret, code, &e)); /* and it is no session of theirs */
+    }
+    assert_true(submits(mine, code, &e));
+    assert_true(account_reset_password(t.accounts, mine, true, "battery staple", &e));
+}
+
+/* sid and secret of the link in the last letter. false: it has none. */
+static bool link_in(const char *text, char sid[SID_CHARS + 1], char secret[40])
+{
+    const char *at = strstr(text, "https://school.example/parta/recovery?sid=");
+    return at != NULL &&
+           sscanf(at, "https://school.example/parta/recovery?sid=%24[A-Za-z0-9]&client_secret=%32[A-Za-z0-9]", sid,
+                  secret) == 2;
+}
+
+/* Strangers use up all that an address gets, of everything: its owner has a way to a new password then as before, by
+ * the last letter, for as long as no other can come; and the address got no more letters than it may. */
+static void strangers_shut_nobody_out(void **state)
+{
+    static const enum code_purpose ALL[] = {CODE_REGISTER, CODE_ADD, CODE_RESET};
+    struct error e;
+    char sid[SID_CHARS + 1], other[SID_CHARS + 1], secret[40], used[40];
+    bool linked = false;
+    registered("anna", "anna@school.example");
+    t.config->codes.mail.own = 6;
+    pass(DAY_MS);
+    t.letters = 0;
+    for (int hour = 0; hour < 4; ++hour, pass(HOUR_MS)) {
+        int n = 0;
+        for (int i = 0; i < 60; ++i) {
+            snprintf(used, sizeof used, "s%d.%d", hour, i);
+            if (!asks("anna@school.example", ALL[i % 3], used, 1, other, &e))
+                assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+            else if (ALL[i % 3] == CODE_RESET && ++n)
+                linked = link_in(t.text, sid, secret);
+        }
+        assert_int_equal(n, hour == 0 ? 4 : hour == 1 ? 2 : 0);
+        assert_true(linked); /* the last of each hour, and of the day */
+        assert_true(proven(sid, secret, CODE_RESET));
+        assert_false(proven(sid, secret, CODE_ADD));
+        assert_non_null(strstr(e.translation, ALL[59 % 3] == CODE_RESET ? "has a link" : "Too many"));
+    }
+    assert_int_equal(t.letters, 2 * 6); /* for new passwords, and for the rest */
+    pass(DAY_MS - 5 * HOUR_MS);
+    assert_true(proven(sid, secret, CODE_RESET));
+    assert_true(account_reset_password(t.accounts, sid, true, "battery staple", &e));
+    assert_false(proven(sid, secret, CODE_RESET)); /* once */
+}
+
+/* The link's letter has a code, too; whichever is used first ends the other, and all that waits. */
+static void a_new_password_ends_what_else_was_sent(void **state)
+{
+    struct error e;
+    char sid[4][SID_CHARS + 1], link[SID_CHARS + 1], secret[40], used[40], code[7];
+    registered("anna", "anna@school.example");
+    for (int i = 0; i < 4; ++i) {
+        snprintf(used, sizeof used, "s%d", i);
+        assert_true(asks("anna@school.example", CODE_RESET, used, 1, sid[i], &e));
+        assert_int_equal(link_in(t.text, link, secret), i == 3);
+    }
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    assert_true(contacts_submit_code(t.contacts, sid[3], "s3", code, &e));
+    assert_true(account_reset_password(t.accounts, sid[3], true, "battery staple", &e));
+    assert_false(proven(link, secret, CODE_RESET));
+    assert_false(contacts_submit_code(t.contacts, sid[0], "s0", code, &e));
+    assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
+}
+
+/* Who asks in a browser that they have signed in with, or signs up by a link, or is signed in, has what strangers at
+ * the same place have used up. */
+static void who_is_known_has_a_count_of_their_own(void **state)
+{
+    const struct {
+        enum code_purpose purpose;
+        const char *known;
+        int64_t link;
+        user_no user;
+        const char *says; /* in the refusal of one more; NULL: none */
+    } CASES[] = {
+        {CODE_RESET, NULL, 0, 0, "your network"}, {CODE_RESET, "browser 1", 0, 0, NULL},
+        {CODE_RESET, "browser 2", 0, 0, NULL},    {CODE_REGISTER, NULL, 0, 0, "your network"},
+        {CODE_REGISTER, NULL, 7, 0, NULL},        {CODE_ADD, NULL, 0, 1, NULL},
+    };
+    struct error e;
+    char sid[SID_CHARS + 1], secret[24], typed[40];
+    int n = 0;
+    registered("anna", "anna@school.example");
+    pass(DAY_MS);
+    t.config->codes.mail.client = 8 * 3; /* three in three hours */
+    for (int i = 0; i < 20; ++i)
+        for (int purpose = CODE_REGISTER; purpose <= CODE_RESET; ++purpose) {
+            snprintf(typed, sizeof typed, "made-up%d@school.example", i);
+            snprintf(secret, sizeof secret, "stranger%d.%d", i, purpose);
+            n += asks(typed, (enum code_purpose)purpose, secret, 1, sid, &e);
+        }
+    assert_int_equal(n, 2 * 3); /* for new passwords, and for the rest */
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct contact_address address =
+            email(CASES[i].purpose == CODE_RESET ? "anna@school.example" : "new@school.example");
+        snprintf(secret, sizeof secret, "known%zu", i);
+        const struct code_request request = {.purpose = CASES[i].purpose,
+                                             .address = &address,
+                                             .client_secret = secret,
+                                             .client = "",
+                                             .known = CASES[i].known,
+                                             .link = CASES[i].link,
+                                             .user = CASES[i].user,
+                                             .send_attempt = 1};
+        e = (struct error){0};
+        bool sent = contacts_request_code(t.contacts, &request, sid, &e);
+        if (sent != (CASES[i].says == NULL))
+            fail_msg("case %zu: %s", i, sent ? "sent" : e.translation);
+        assert_true(sent || strstr(e.translation, CASES[i].says) != NULL);
+    }
+    pass(3 * HOUR_MS);
+    assert_true(asks("anna@school.example", CODE_RESET, SECRET, 1, sid, &e));
+}
+
+/* Whoever is signed in uses up their own count, whatever addresses they name. */
+static void a_person_asks_for_so_many_a_day(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], typed[40];
+    t.config->codes.mail.own = 3;
+    for (int i = 0; i < 5; ++i) {
+        snprintf(typed, sizeof typed, "p%d@school.example", i);
+        struct contact_address address = email(typed);
+        const struct code_request request = {.purpose = CODE_ADD,
+                                             .address = &address,
+                                             .client_secret = SECRET,
+                                             .client = "",
+                                             .user = i < 4 ? 1 : 2,
+                                             .send_attempt = 1};
+        e = (struct error){0};
+        assert_int_equal(contacts_request_code(t.contacts, &request, sid, &e), i != 3);
+        assert_true(i != 3 || strstr(e.translation, "You have asked") != NULL);
+    }
+}
+
+/* Addresses that are made up use up what the server sends to them, and not what it sends to accounts; and nobody sees
+ * the difference. */
+static void made_up_addresses_stop_nobodys_new_password(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], typed[40];
+    registered("anna", "anna@school.example");
+    t.letters = 0;
+    t.config->codes.mail.school = 2;
+    t.config->codes.mail.server = 3;
+    for (int i = 0; i < 9; ++i) {
+        struct code_session session;
+        snprintf(typed, sizeof typed, "made-up%d@school.example", i);
+        if (!asks(typed, CODE_RESET, SECRET, 1, sid, &e))
+            fail_msg("%d: %s", i, e.translation);
+        assert_true(contacts_session(t.f.db, sid, SECRET, clock_wall_ms(), &session, &e));
+        assert_int_equal(session.delivery, DELIVERY_SENT);
+    }
+    assert_int_equal(t.letters, 2);
+    for (int i = 1; i <= 3; ++i) {
+        assert_true(asks("anna@school.example", CODE_RESET, SECRET, i, sid, &e));
+        assert_int_equal(t.letters, 2 + i);
+    }
+    assert_false(asks("anna@school.example", CODE_RESET, SECRET, 4, sid, &e)); /* the server's own: for all alike */
+    assert_non_null(strstr(e.translation, "The server"));
+    assert_false(asks("made-up99@school.example", CODE_RESET, SECRET, 1, sid, &e));
+    assert_non_null(strstr(e.translation, "The server"));
+}
+
+/* However long somebody asks and guesses, from wherever: so many messages a day, and codes.tries for each. */
+static void guesses_are_bounded(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], secret[24];
+    int guesses = 0;
+    registered("anna", "anna@school.example");
+    for (int hour = 0; hour < 20; ++hour, pass(HOUR_MS))
+        for (int i = 0; i < 12; ++i) {
+            snprintf(secret, sizeof secret, "s%d.%d", hour, i / 2); /* also once more in the same session */
+            if (!asks("anna@school.example", CODE_RESET, secret, 1 + i % 2, sid, &e))
+                continue;
+            const char *no = wrong(code_in(t.text));
+            for (int k = 0; k < 9; ++k)
+                guesses += !contacts_submit_code(t.contacts, sid, secret, no, &e) && e.code == ERROR_TOKEN_INCORRECT;
+        }
+    assert_true(guesses > 0 && guesses <= t.config->codes.mail.own * t.config->codes.tries);
 }
 
 static void nothing_is_kept_of_what_is_over(void **state)
@@ -840,7 +1066,14 @@ int main(void)
         TEST(only_the_sid_with_its_secret_is_a_session),
         TEST(a_code_and_its_proof_expire),
         TEST(a_repeated_request_sends_nothing),
-        TEST(a_new_code_ends_the_one_before),
+        TEST(a_code_is_sent_again_as_it_was),
+        TEST(strangers_touch_nobodys_code),
+        TEST(strangers_shut_nobody_out),
+        TEST(a_new_password_ends_what_else_was_sent),
+        TEST(who_is_known_has_a_count_of_their_own),
+        TEST(a_person_asks_for_so_many_a_day),
+        TEST(made_up_addresses_stop_nobodys_new_password),
+        TEST(guesses_are_bounded),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
         TEST(messages_are_capped_by_number_client_school_and_server),
         TEST(where_registration_is_closed_no_code_goes_to_strangers),

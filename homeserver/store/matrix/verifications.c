@@ -11,23 +11,22 @@
     "SELECT sid, purpose, medium, address, delivery, secret_hash, code_hash, send_attempt, tries, expires_ms,"         \
     " coalesce(validated_ms, 0) FROM verifications "
 
-enum { GET, FIND, SENDS, INSERT, RESEND, SUPERSEDE, TRIED, VALIDATE, END, DELIVER, FORGET, LOST, PURGE, COUNT };
+enum { GET, FIND, INSERT, RESEND, TRIED, VALIDATE, END, END_ALL, DELIVER, FORGET, LOST, PURGE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [GET] = ROW "WHERE sid = $1",
     [FIND] = ROW "WHERE medium = $1 AND address = $2 AND purpose = $3 AND secret_hash = $4 AND expires_ms > $5"
+                 " AND tries < $6"
                  " ORDER BY created_ms DESC LIMIT 1",
-    [SENDS] =
-        "SELECT coalesce(sum(sends), 0) FROM verifications WHERE medium = $1 AND address = $2 AND created_ms > $3",
     [INSERT] =
         "INSERT INTO verifications (sid, purpose, medium, address, secret_hash, code_hash, send_attempt, delivery,"
         " created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9)",
     [RESEND] = "UPDATE verifications SET code_hash = $2, send_attempt = $3, expires_ms = $4, delivery = 'waiting',"
-               " tries = 0, sends = sends + 1 WHERE sid = $1",
-    [SUPERSEDE] = "UPDATE verifications SET expires_ms = $4"
-                  " WHERE medium = $1 AND address = $2 AND sid <> $3 AND validated_ms IS NULL AND expires_ms > $4",
+               " sends = sends + 1 WHERE sid = $1",
     [TRIED] = "UPDATE verifications SET tries = tries + 1 WHERE sid = $1",
     [VALIDATE] = "UPDATE verifications SET validated_ms = $2, expires_ms = $3 WHERE sid = $1",
     [END] = "UPDATE verifications SET expires_ms = $2 WHERE sid = $1 AND expires_ms > $2",
+    [END_ALL] = "UPDATE verifications SET expires_ms = $4"
+                " WHERE purpose = $1 AND medium = $2 AND address = $3 AND expires_ms > $4",
     [DELIVER] = "UPDATE verifications SET delivery = $3 WHERE sid = $1 AND send_attempt = $2",
     [FORGET] = "DELETE FROM verifications WHERE (medium, address) IN"
                " (SELECT medium, address FROM contacts WHERE user_no = $1)",
@@ -83,17 +82,12 @@ bool verifications_get(struct db *db, const char *sid, struct verification_row *
     return one(db_query(db, &VERIFICATIONS, GET, "t", sid), row);
 }
 
-bool verifications_find(struct db *db, const char *medium, const char *address, const char *purpose,
-                        const unsigned char secret_hash[TOKEN_HASH_BYTES], int64_t now_ms, struct verification_row *row)
+bool verifications_find(struct db *db, const struct verification_row *like, int tries, int64_t now_ms,
+                        struct verification_row *row)
 {
-    return one(db_query(db, &VERIFICATIONS, FIND, "tttbi", medium, address, purpose, secret_hash,
-                        (size_t)TOKEN_HASH_BYTES, now_ms),
+    return one(db_query(db, &VERIFICATIONS, FIND, "tttbii", like->medium, like->address, like->purpose,
+                        like->secret_hash, sizeof like->secret_hash, now_ms, (int64_t)tries),
                row);
-}
-
-int64_t verifications_sends(struct db *db, const char *medium, const char *address, int64_t since_ms)
-{
-    return db_int(db, &VERIFICATIONS, SENDS, 0, "tti", medium, address, since_ms);
 }
 
 bool verifications_insert(struct tx *tx, const struct verification_row *row)
@@ -109,11 +103,6 @@ bool verifications_resend(struct tx *tx, const struct verification_row *row)
                   row->send_attempt, row->expires_ms);
 }
 
-bool verifications_supersede(struct tx *tx, const char *medium, const char *address, const char *sid)
-{
-    return db_run(tx->db, &VERIFICATIONS, SUPERSEDE, "ttti", medium, address, sid, tx->now_ms);
-}
-
 bool verifications_tried(struct tx *tx, const char *sid)
 {
     return db_run(tx->db, &VERIFICATIONS, TRIED, "t", sid);
@@ -127,6 +116,11 @@ bool verifications_validate(struct tx *tx, const char *sid, int64_t expires_ms)
 bool verifications_end(struct tx *tx, const char *sid)
 {
     return db_run(tx->db, &VERIFICATIONS, END, "ti", sid, tx->now_ms);
+}
+
+bool verifications_end_all(struct tx *tx, const char *purpose, const char *medium, const char *address)
+{
+    return db_run(tx->db, &VERIFICATIONS, END_ALL, "ttti", purpose, medium, address, tx->now_ms);
 }
 
 bool verifications_deliver(struct tx *tx, const char *sid, int64_t send_attempt, const char *delivery)

@@ -23,22 +23,19 @@ void verification_row_finish(struct verification_row *row);
 
 /* true: found, the caller finishes *row. */
 bool verifications_get(struct db *db, const char *sid, struct verification_row *row);
-/* The live session of the same address, purpose and secret: not expired at now_ms. */
-bool verifications_find(struct db *db, const char *medium, const char *address, const char *purpose,
-                        const unsigned char secret_hash[TOKEN_HASH_BYTES], int64_t now_ms,
+/* The session of the same address, purpose and secret as like has that a code may still be submitted to: not expired at
+ * now_ms, and tried less often than tries. */
+bool verifications_find(struct db *db, const struct verification_row *like, int tries, int64_t now_ms,
                         struct verification_row *row);
-/* How many messages went to the address in sessions begun after since_ms. */
-int64_t verifications_sends(struct db *db, const char *medium, const char *address, int64_t since_ms);
 
 /* Inside a job. row: sid, purpose, medium, address, both hashes, send_attempt, expires_ms. */
 bool verifications_insert(struct tx *tx, const struct verification_row *row);
-/* Another message in the same session: code_hash, send_attempt, expires_ms; tries begin anew. */
+/* Another message in the same session: code_hash, send_attempt, expires_ms. */
 bool verifications_resend(struct tx *tx, const struct verification_row *row);
-/* Ends every session of the address that waits for its code, but sid. */
-bool verifications_supersede(struct tx *tx, const char *medium, const char *address, const char *sid);
 bool verifications_tried(struct tx *tx, const char *sid);
 bool verifications_validate(struct tx *tx, const char *sid, int64_t expires_ms);
 bool verifications_end(struct tx *tx, const char *sid); /* its proof was used */
+bool verifications_end_all(struct tx *tx, const char *purpose, const char *medium, const char *address);
 bool verifications_deliver(struct tx *tx, const char *sid, int64_t send_attempt, const char *delivery);
 bool verifications_forget(struct tx *tx, user_no user); /* an erasure (G4): those of addresses that are the person's */
 bool verifications_lost(struct tx *tx);                 /* what waits will not be delivered any more */
