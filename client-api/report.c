@@ -49,13 +49,24 @@ static char *evidence_of(const struct event_row *event)
     return text_take(&t);
 }
 
+/* By whoever is in the room; and what others said as they put somebody out of it, by whom they put out (F5): it reached
+ * them, and they are not in the room any more. */
+static bool may_be_reported(const struct request *r, const struct room_access *reading, const struct event_row *event)
+{
+    bool own_place = strcmp(event->type, "m.room.member") == 0 && event->state_key != NULL &&
+                     strcmp(event->state_key, r->identity.user_id) == 0 && event->sender != r->identity.user;
+    return own_place || visibility_membership(reading->visibility) == MEMBERSHIP_JOIN;
+}
+
 static bool report_event(struct request *r, struct room_access *reading)
 {
-    if (visibility_membership(reading->visibility) != MEMBERSHIP_JOIN)
-        return refuse(r, ERROR_NOT_FOUND, "There is no such event.");
     struct event_row *event = room_access_event(r, reading, r->params[1]);
     if (event == NULL)
         return false;
+    if (!may_be_reported(r, reading, event)) {
+        free(event);
+        return refuse(r, ERROR_NOT_FOUND, "There is no such event.");
+    }
     char *evidence = evidence_of(event);
     bool done = report(r, (struct report_row){.kind = "event",
                                               .accused = event->sender,

@@ -44,12 +44,26 @@ static bool is(const struct asking *a, uint64_t acts)
 
 /* --- In a room --- */
 
-static const struct person_facts STRANGER = {.account = ACCOUNT_ACTIVE};
+static const struct person_facts STRANGER = {.account = ACCOUNT_ACTIVE, .stranger = true};
 
 /* D9: who is in other rooms the school says; alone in a direct chat are the two whom the relation joins. */
 static bool enters_by_choice(const struct asking *a)
 {
     return a->of.kind == ROOM_CLUB || a->of.kind == ROOM_ASSOCIATION;
+}
+
+/* A1: of no school of the room, and never in it; D9: kept from the actor, and not there now. */
+static bool is_stranger(const struct asking *a)
+{
+    struct gate_pair pair;
+    if (a->f->self || a->f->actor.service)
+        return false;
+    if (!a->f->target.member && a->target_was == MEMBERSHIP_NONE)
+        return true;
+    if (!is(a, BIT(ACT_INVITE) | BIT(ACT_BAN)) || (INSIDE & 1u << a->target_was) != 0)
+        return false;
+    gate_cache_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
+    return pair.facts.apart;
 }
 
 /* Of the actor's own membership, and of the service user's doings, nothing is hidden. */
@@ -63,7 +77,8 @@ static void read_target(struct asking *a)
         *target = a->f->actor;
     else
         gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->target, target);
-    if (!a->f->self && !a->f->actor.service && !target->member && a->target_was == MEMBERSHIP_NONE)
+    target->there = a->target_was != MEMBERSHIP_NONE;
+    if (is_stranger(a))
         *target = STRANGER;
     target->joined = a->target_was == MEMBERSHIP_JOIN;
     bool of_people = a->of.kind == ROOM_CLUB || a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_ARCHIVE;
@@ -231,10 +246,11 @@ static void facts_of_room_to_be(struct asking *a, struct school_policy *policy)
     a->f->room = (struct room_facts){.kind = a->q->kind, .has_school = a->f->actor.any_roles != 0, .n_people = 2};
     a->f->actor.owner = true;
     a->f->actor.direct_pair = a->q->kind == ROOM_DIRECT;
-    a->f->target.member = a->f->target.member && school_shared(a->db, a->q->actor, a->q->target);
     gate_cache_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
     a->f->pair = pair.facts;
     a->f->pair.two = true;
+    if (pair.facts.apart || !a->f->target.member || !school_shared(a->db, a->q->actor, a->q->target))
+        a->f->target = STRANGER;
     gate_cache_policy_of(a->memory, a->db, a->q->actor, policy);
 }
 
@@ -331,7 +347,7 @@ bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, us
     if (!rooms_settings(rooms)->school_mode || actor == target)
         return false;
     gate_facts(rooms, db, &q, &policy, &facts);
-    return !facts.actor.service && !facts.target.member && memberships_of(db, room, target) == MEMBERSHIP_NONE;
+    return facts.target.stranger;
 }
 
 static bool is_hidden_from(struct rooms *rooms, struct tx *tx, room_no room, user_no actor)

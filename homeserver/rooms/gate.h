@@ -7,9 +7,9 @@
  * its number in the field "org.parta.rule" (school.md J1, J3). On the writer's connection the facts are remembered
  * (rooms/gate_cache.h).
  *
- * Who is a stranger to a room (of no school of it, and never in it) looks to the rules like somebody who does not
- * exist, so that no refusal tells the two apart (A1). In a room of two the pair is looked at (F1): whoever invites,
- * knocks or searches asks; who joins or writes may also be the one who was asked. */
+ * Who is a stranger to a room (of no school of it, and never in it; or not in it, and kept from the actor: D9) looks to
+ * the rules like somebody who does not exist, so that no refusal tells the two apart (A1). In a room of two the pair is
+ * looked at (F1): whoever invites, knocks or searches asks; who joins or writes may also be the one who was asked. */
 #ifndef PARTA_ROOMS_GATE_H
 #define PARTA_ROOMS_GATE_H
 

@@ -338,6 +338,13 @@ static bool third_person(const struct rule_facts *f)
     return f->room.kind == ROOM_DIRECT && f->room.direct_pair_full && !f->target.service && !f->target.direct_pair;
 }
 
+/* Who never was in it is not told of a chat of two by a ban from it. */
+static bool bans_third_person(const struct rule_facts *f)
+{
+    return f->room.kind == ROOM_DIRECT && !f->actor.service && !f->target.service && !f->target.direct_pair &&
+           !f->target.there;
+}
+
 static bool direct_seen(const struct rule_facts *f)
 {
     return f->room.kind == ROOM_DIRECT && !f->actor.service && !f->actor.direct_pair;
@@ -375,7 +382,7 @@ static bool strangers_talk(const struct rule_facts *f)
            !(act_is_one_of(f, ENTERING) && f->target.named);
 }
 
-/* D9: who is kept from somebody is told what is told of anybody else at the school. */
+/* D9: where the two talked before; who would begin anew is told of an outsider (A2). */
 static bool relation_forbidden(const struct rule_facts *f)
 {
     return (f->pair.relations != 0 || f->pair.apart) && talk_needs_leave(f);
@@ -896,6 +903,7 @@ static const struct rule RULES[] = {
     {RULE_E8_ASSOCIATION, ENTERING, association_entered},
     {RULE_E8_ASSOCIATION_CREATED, IN(ACT_CREATE_ROOM), association_created},
     {RULE_F2_THIRD_PERSON, ENTERING, third_person},
+    {RULE_F2_NOBODY_TO_BAN, IN(ACT_BAN), bans_third_person},
     {RULE_F2_DIRECT_IS_PRIVATE, IN(ACT_SEE), direct_seen},
     {RULE_F2_DIRECT_HAS_NO_ADDRESS, IN(ACT_ALIAS) | IN(ACT_PUBLISH), direct_addressed},
     {RULE_F2_DIRECT_HAS_NO_NAME, IN(ACT_STATE), direct_named},

@@ -109,15 +109,17 @@ struct person_facts {
     unsigned roles; /* enum school_role, current: in any school of the room; office acts: in the school concerned; acts
                      * in no room: in any school */
     unsigned any_roles; /* in any school at all */
-    bool member;  /* of a school of the room; for a room of no school: a person of no school. ACT_PROFILE, target: the
+    bool member;   /* of a school of the room; for a room of no school: a person of no school. ACT_PROFILE, target: the
                   * two share a school, or neither has one */
-    bool joined;  /* target of ACT_JOIN: is in the room already, only the name or picture changes; actor of ACT_SEE: is
+    bool joined;   /* target of ACT_JOIN: is in the room already, only the name or picture changes; actor of ACT_SEE: is
                   * in it, or was */
-    bool returns; /* target of ACT_INVITE, ACT_JOIN by the service user: a roster took them out of this room (G5) */
-    bool held;    /* the roster holds them in this room (E2); ACT_NAME: in any school */
-    bool post;    /* and gives them power there by post (E3): class teacher, head … */
-    bool named;   /* ROLE_EXTERNAL: named for this room (E7) */
-    bool owner;   /* of this room (E5) */
+    bool there;    /* target in a room: has a membership in it, or had one */
+    bool stranger; /* target in a room: to be told of as somebody who does not exist (A1, D9) */
+    bool returns;  /* target of ACT_INVITE, ACT_JOIN by the service user: a roster took them out of this room (G5) */
+    bool held;     /* the roster holds them in this room (E2); ACT_NAME: in any school */
+    bool post;     /* and gives them power there by post (E3): class teacher, head … */
+    bool named;    /* ROLE_EXTERNAL: named for this room (E7) */
+    bool owner;    /* of this room (E5) */
     bool direct_pair; /* ROOM_DIRECT: one of the two (F2) */
     bool shares_room; /* ACT_PROFILE, target: a room with the actor */
     bool

@@ -195,8 +195,9 @@ test("D9, no contact: child and other guardian are nowhere offered, the guardian
             assert.equal(answers[0], answers[1], `${method} ${route}: as of a stranger`);
             assert.match(answers[0], route.endsWith("/report") ? /^[24]/ : /^4/, `${method} ${route} ${answers[0]}`);
         }
+    const outside = w.one({ school: w.there, role: "pupil" }).id; // whom one would talk with is to one as at no school of one's own
     for (const invite of [pupil.id, stays.id]) {
-        const [refused, strange] = await Promise.all([invite, stranger].map((id) => w.directWith(kept.client, id).then(() => "made", (e) => [e.httpStatus, e.data])));
+        const [refused, strange] = await Promise.all([invite, outside].map((id) => w.directWith(kept.client, id).then(() => "made", (e) => [e.httpStatus, e.data])));
         assert.notEqual(refused, "made");
         assert.deepEqual(refused, strange);
     }

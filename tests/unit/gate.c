@@ -67,6 +67,8 @@ static user_no anybody(void)
     SAME(who.any_roles);                                                                                               \
     SAME(who.member);                                                                                                  \
     SAME(who.joined);                                                                                                  \
+    SAME(who.there);                                                                                                   \
+    SAME(who.stranger);                                                                                                \
     SAME(who.held);                                                                                                    \
     SAME(who.post);                                                                                                    \
     SAME(who.named);                                                                                                   \

@@ -318,6 +318,8 @@ static const struct row_case {
      FACTS(INVITE, ROOM(DIRECT, .direct_pair_full = true), BY(ROLE_PUPIL, .direct_pair = true), TO(ROLE_PUPIL),
            CLASSMATES),
      FACTS(INVITE, ROOM(DIRECT), BY(ROLE_PUPIL, .direct_pair = true), TO(ROLE_PUPIL), CLASSMATES)},
+    {"F2", "nobody_to_ban", FACTS(BAN, ROOM(DIRECT), BY(ROLE_PUPIL, .direct_pair = true), TO(ROLE_PUPIL)),
+     FACTS(BAN, ROOM(DIRECT), BY(ROLE_PUPIL, .direct_pair = true), TO(ROLE_PUPIL, .there = true))},
     {"F2", "direct_is_private", FACTS(SEE, ROOM(DIRECT), BY(ROLE_HEAD)),
      FACTS(SEE, ROOM(DIRECT), BY(ROLE_HEAD, .direct_pair = true))},
     {"F2", "direct_has_no_address", FACTS(ALIAS, ROOM(DIRECT), BY(ROLE_TEACHER, .direct_pair = true)),
@@ -800,6 +802,7 @@ static struct person_facts random_person(struct dice *d)
         .any_roles = roles | roll(d, 512),
         .member = roll(d, 4) > 0,
         .joined = roll(d, 4) == 0,
+        .there = toss(d),
         .held = toss(d),
         .post = toss(d),
         .named = toss(d),
@@ -869,6 +872,9 @@ static const char *broken_invariant(const struct rule_facts *f, const struct ver
         return "E2: somebody came in whom the roster does not hold";
     if (in && f->room.kind == ROOM_DIRECT && f->room.direct_pair_full && !f->target.direct_pair)
         return "F2: a third person came into a direct chat";
+    if (f->act == ACT_BAN && v->allowed && f->room.kind == ROOM_DIRECT && !f->actor.service && !f->target.service &&
+        !f->target.direct_pair && !f->target.there)
+        return "F2: somebody was banned from a direct chat who never was in it";
     if (in && f->room.kind == ROOM_DOCUMENTS && !f->target.owner)
         return "E6: somebody came into another's documents";
     if (in && !f->target.joined && f->room.kind == ROOM_DIRECT && f->pair.two && f->pair.allowed == 0 &&

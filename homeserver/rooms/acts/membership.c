@@ -134,8 +134,8 @@ static json_t *extra_content(struct room *room, const struct membership_act *act
     return content;
 }
 
-/* F1: a reason is a message to everybody in the room. Who may not write there now, is not in it and does not come in,
- * or speaks to somebody who is not, goes without one. */
+/* F1: a reason is a message to everybody in the room, and to whom the act is done to. Who may not write there now, is
+ * not in it and does not come in, or does it to somebody who is not there, goes without one. */
 static bool may_give_reason(struct room *room, struct tx *tx, const struct membership_act *act)
 {
     struct gate_answer answer = {0};
@@ -143,7 +143,8 @@ static bool may_give_reason(struct room *room, struct tx *tx, const struct membe
     const struct gate_question q = {
         .act = ACT_SEND, .room = room->no, .actor = act->actor, .type = "m.room.message", .now_ms = tx->now_ms};
     bool heard = !rooms_settings(room->rooms)->school_mode || act->act == ACT_JOIN ||
-                 (act->act != ACT_INVITE && memberships_of(tx->db, room->no, act->actor) == MEMBERSHIP_JOIN);
+                 (memberships_of(tx->db, room->no, act->actor) == MEMBERSHIP_JOIN &&
+                  memberships_of(tx->db, room->no, act->target) == MEMBERSHIP_JOIN);
     return heard && gate_event(room->rooms, tx->db, &q, &answer, &ignored) && answer.due_ms == 0;
 }
 
@@ -215,7 +216,7 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
     if (already_joined(room, tx, act, out))
         return true;
-    if (before == MEMBERSHIP_NONE && (act->act == ACT_INVITE || act->act == ACT_BAN) &&
+    if ((act->act == ACT_INVITE || act->act == ACT_BAN) &&
         gate_is_stranger(room->rooms, tx->db, room->no, act->actor, act->target))
         return membership_of_nobody(room, tx, act, e);
     if (ACTS[act->act].from != 0 && (ACTS[act->act].from & 1u << before) == 0)

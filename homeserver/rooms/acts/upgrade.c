@@ -187,16 +187,30 @@ static bool bury(struct upgrade *u)
         json_pack("{s:s, s:s}", "body", "This room has been replaced", "replacement_room", u->new->room_id));
 }
 
+/* In a school the ban goes over without its reason, which would be said to somebody who is not there (F1); a direct
+ * chat, into which nobody else comes, bans none but its two (F2). */
+static bool carry_ban(struct upgrade *u, const struct room_school *of, user_no banned)
+{
+    const struct rooms_settings *settings = rooms_settings(u->old->rooms);
+    const char *id = user_names_get(settings->names, u->tx->db, banned);
+    const json_t *now = id != NULL ? room_state_content(u->old, u->tx, "m.room.member", id) : NULL;
+    if (now == NULL || (settings->school_mode && of->kind == ROOM_DIRECT && banned != of->a && banned != of->b))
+        return true;
+    json_t *content = json_deep_copy(now);
+    if (settings->school_mode)
+        json_object_del(content, "reason");
+    return send_state(u, u->new, "m.room.member", id, content);
+}
+
 static bool carry_bans(struct upgrade *u)
 {
+    struct room_school of;
     size_t n;
     bool done = true;
+    school_of_room(u->tx->db, u->new->no, &of);
     user_no *banned = memberships_users(u->tx->db, u->old->no, MEMBERSHIP_BAN, &n);
-    for (size_t i = 0; done && i < n; ++i) {
-        const char *id = user_names_get(rooms_settings(u->old->rooms)->names, u->tx->db, banned[i]);
-        const json_t *content = id != NULL ? room_state_content(u->old, u->tx, "m.room.member", id) : NULL;
-        done = content == NULL || send_state(u, u->new, "m.room.member", id, json_deep_copy(content));
-    }
+    for (size_t i = 0; done && i < n; ++i)
+        done = carry_ban(u, &of, banned[i]);
     free(banned);
     return done;
 }

@@ -230,6 +230,18 @@ stream_pos visibility_left_pos(const struct visibility *v, stream_pos before)
     return left;
 }
 
+bool visibility_was_let_in(struct db *db, const struct membership_row *now, const char *user_id)
+{
+    struct steps steps = {0};
+    bool let_in = now->joined_pos != 0;
+    if (!let_in)
+        load_steps(db, now->room, "m.room.member", user_id, "membership", membership_value, &steps);
+    for (size_t i = 0; i < steps.n; ++i)
+        let_in |= steps.at[i].value != MEMBERSHIP_BAN && steps.at[i].value != MEMBERSHIP_LEAVE;
+    free(steps.at);
+    return let_in;
+}
+
 stream_pos visibility_state_pos(const struct visibility *v)
 {
     if (visibility_membership(v) == MEMBERSHIP_JOIN || value_at(&loaded(v)->settings, INT64_MAX) == WORLD_READABLE)

@@ -48,6 +48,10 @@ enum membership visibility_membership(const struct visibility *visibility); /* n
 /* Where the last run of join that ended before that position (INT64_MAX: any) ended: that member event. 0: none did. */
 stream_pos visibility_left_pos(const struct visibility *visibility, stream_pos before);
 
+/* Whether somebody who is not in the room now ever was, or was invited, or knocked: else others made their membership
+ * for them, by a ban. Blocks (reads, where they never joined). */
+bool visibility_was_let_in(struct db *db, const struct membership_row *now, const char *user_id);
+
 /* Which state of the room may be seen: INT64_MAX: the current one (joined, or world readable); a position: the state
  * when they left; 0: none. */
 stream_pos visibility_state_pos(const struct visibility *visibility);

@@ -2,7 +2,10 @@
  * is not theirs to see, but for their own newest member event: an invite that was declined, a ban.
  *
  * Of a room that is closed to whoever left it (a room of a school that they left: school.md A1, G1) only their own
- * leaving is told, and only while it is news: their client takes the room away. An initial sync does not name it. */
+ * leaving is told, and only while it is news: their client takes the room away. An initial sync does not name it.
+ *
+ * Who was banned, or unbanned, without ever having been in the room, asked to it or asking is told nothing: there is no
+ * room that their client could take away, and it would be a letter from whoever made one (F1). */
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/sync/sections/room_parts.h"
 #include "homeserver/sync/sections/sections.h"
@@ -16,7 +19,8 @@ struct left {
 static bool next_to_tell(struct sync_gather *g, size_t *at, struct room_data *room)
 {
     while (room_next(g, at, 1u << MEMBERSHIP_LEAVE | 1u << MEMBERSHIP_BAN, room)) {
-        if (g->request->since != 0 || !visibility_is_closed(room_visibility(g, room)))
+        if (g->request->since != 0 ? visibility_was_let_in(g->db, &room->membership, g->request->user_id)
+                                   : !visibility_is_closed(room_visibility(g, room)))
             return true;
         room_data_finish(room);
     }
