@@ -124,9 +124,22 @@ void reconcile_school(struct reconciling *s, school_no school)
     diff_set_add(&s->schools, (struct diff_row){.a = school});
 }
 
+/* D9: who is kept from a child, or (0) from any; room: only those who are in it, 0: all. */
+static void lose_barred(struct reconciling *s, user_no child, room_no room)
+{
+    struct db *db = s->rooms.tx->db;
+    struct stmt *q = custodies_barred(db, child);
+    while (stmt_next(q))
+        if (room == 0 || memberships_of(db, room, col_int(q, 0)) == MEMBERSHIP_JOIN)
+            diff_set_add(&s->lost, (struct diff_row){.a = col_int(q, 0)});
+    stmt_end(q);
+}
+
+/* D9: as long as the roster held them there, its word was that two are there who are not to meet; it ends. */
 bool reconcile_archive(struct reconciling *s, room_no room, struct error *e)
 {
     s->rooms.e = e;
+    lose_barred(s, 0, room);
     return roster_room_begin(&s->rooms) && roster_room_archive(&s->rooms, room);
 }
 
@@ -567,7 +580,7 @@ static bool kept_out(struct reconciling *s, const struct room_school *of, room_n
     struct db *db = s->rooms.tx->db;
     if (of->kind == ROOM_DIRECT)
         return school_apart(db, of->a, of->b);
-    return (of->kind == ROOM_CLUB || of->kind == ROOM_ASSOCIATION) &&
+    return (of->kind == ROOM_CLUB || of->kind == ROOM_ASSOCIATION || of->kind == ROOM_ARCHIVE) &&
            (comes ? school_kept_out : school_barred_out)(db, room, user);
 }
 
@@ -662,12 +675,9 @@ static bool close_account(struct reconciling *s, user_no user)
 }
 
 /* D9: who is kept from a child is so from guardians who come later, too. */
-static bool lose_barred(struct reconciling *s, user_no child)
+static bool lose_barred_of(struct reconciling *s, user_no child)
 {
-    struct stmt *q = custodies_barred(s->rooms.tx->db, child);
-    while (stmt_next(q))
-        diff_set_add(&s->lost, (struct diff_row){.a = col_int(q, 0)});
-    stmt_end(q);
+    lose_barred(s, child, 0);
     return true;
 }
 
@@ -676,7 +686,7 @@ static bool lose_barred(struct reconciling *s, user_no child)
 static bool leave_schools(struct reconciling *s)
 {
     struct diff_set leaves = {0}, closing = {0};
-    bool good = for_touched(s, lose_barred);
+    bool good = for_touched(s, lose_barred_of);
     diff_set_merge(&s->lost);
     for (size_t i = 0; i < s->lost.n; ++i) {
         user_no user = s->lost.rows[i].a;

@@ -7,14 +7,17 @@
 #include <cmocka.h>
 
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/matrix/users.h"
 #include "policy/audit/audit.h"
 #include "policy/privacy/erasure.h"
+#include "policy/records/reconcile.h"
 #include "homeserver/store/driver/guarded.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/store/school/audit.h"
@@ -888,6 +891,67 @@ static void d9_they_are_in_no_club_together(void **state)
     }
 }
 
+static bool archive_act(struct changing_records *c, void *arg)
+{
+    struct reconciling *s = reconcile_begin(c->tx, c->rooms, NULL);
+    fixture_acts(c->tx);
+    if (reconcile_archive(s, *(room_no *)arg, c->e))
+        return reconcile_finish(s, c->e);
+    reconcile_abandon(s);
+    return false;
+}
+
+static room_no guardians_room(void)
+{
+    return roster_rooms_find(w.f.db, w.school, w.fifth, ROOM_GUARDIANS);
+}
+
+/* What the roster's room was last year: he is not in it any more, and cannot read there what he read; the others are. */
+static void is_out_of_archive(room_no room)
+{
+    struct room_school of;
+    char *id = xstrdup(user_names_get(w.f.names, w.f.db, father));
+    school_of_room(w.f.db, room, &of);
+    assert_int_equal(of.kind, ROOM_ARCHIVE);
+    assert_int_not_equal(memberships_of(w.f.db, room, father), MEMBERSHIP_JOIN);
+    assert_int_equal(memberships_of(w.f.db, room, mother), MEMBERSHIP_JOIN);
+    assert_false(gate_may_see(true, w.f.db, room, father));
+    struct visibility *seen = visibility_load(w.f.db, true, room, father, id);
+    assert_true(visibility_is_closed(seen));
+    visibility_free(seen);
+    free(id);
+}
+
+/* G3: the rooms of earlier years, in which both were; whoever has nothing settled of them stays. */
+static void d9_they_are_in_no_archive_together(void **state)
+{
+    room_no room = guardians_room();
+    assert_int_equal(memberships_of(w.f.db, room, alone), MEMBERSHIP_JOIN);
+    assert_true(world_run(&w, 0, archive_act, &room, NULL));
+    assert_int_equal(memberships_of(w.f.db, room, father), MEMBERSHIP_JOIN);
+    bars(w.young, father);
+    is_out_of_archive(room);
+    assert_int_equal(memberships_of(w.f.db, room, alone), MEMBERSHIP_JOIN);
+}
+
+/* A room in which the roster holds both, by another child of his in the class, becomes an archive: with that its word
+ * ends. By the turn of the year, and by an upgrade, whose new room the roster's word is for. */
+static void d9_an_archive_keeps_nobody_together(void **state)
+{
+    struct error e;
+    world_guardian(&w, w.old, father);
+    bars(w.young, father);
+    assert_true(in_guardians_room(father) && in_guardians_room(mother));
+    room_no room = guardians_room();
+    room_no new = fixture_upgrade(&w.f, room, users_no(w.f.db, SERVICE_LOCALPART), "11", NULL, &e);
+    assert_int_not_equal(new, 0);
+    assert_true(in_guardians_room(father) && in_guardians_room(mother));
+    is_out_of_archive(room);
+    assert_int_equal(guardians_room(), new);
+    assert_true(world_run(&w, 0, archive_act, &new, NULL));
+    is_out_of_archive(new);
+}
+
 /* A guardian who comes later finds the club of one who is kept from them: that one goes. */
 static void d9_who_comes_later_is_not_the_one_to_go(void **state)
 {
@@ -927,6 +991,8 @@ int main(void)
         TEST(j3_d9_whatever_ends_a_place_asks_for_it),
         TEST(d9_they_are_in_no_association_together),
         TEST(d9_they_are_in_no_club_together),
+        TEST(d9_they_are_in_no_archive_together),
+        TEST(d9_an_archive_keeps_nobody_together),
         TEST(d9_who_comes_later_is_not_the_one_to_go),
         TEST(d9_separate_guardians_know_nothing_of_each_other),
         TEST(d9_g4_an_erasure_takes_it_along),

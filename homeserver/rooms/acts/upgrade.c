@@ -6,6 +6,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/create.h"
+#include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/acts/bulk_join.h"
@@ -288,13 +289,28 @@ static bool bring_all(struct upgrade *u)
     return bulk_join_finish(joins, good, u->e);
 }
 
+/* D9: in the new room the roster's word holds; the old one keeps nobody with whom they are kept from. */
+static bool part(struct upgrade *u)
+{
+    size_t n;
+    bool good = true;
+    user_no *joined = memberships_users(u->tx->db, u->old->no, MEMBERSHIP_JOIN, &n);
+    for (size_t i = 0; good && i < n; ++i) {
+        struct membership_act kick = {.act = ACT_KICK, .actor = u->actor, .target = joined[i]};
+        struct appended out;
+        good = !school_barred_out(u->tx->db, u->old->no, joined[i]) || membership_act(u->old, u->tx, &kick, &out, u->e);
+    }
+    free(joined);
+    return good;
+}
+
 /* E2: whom the roster holds is in the new room at once. The old one can be read and left, not written in. */
 static bool carry_members(struct upgrade *u)
 {
     if (!rooms_settings(u->old->rooms)->school_mode || !room_kind_is_roster(kind_of(u, u->new->no)))
         return true;
     return bring_all(u) &&
-           (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) || error_set(u->e, ERROR_UNKNOWN, NULL));
+           (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) || error_set(u->e, ERROR_UNKNOWN, NULL)) && part(u);
 }
 
 /* In the other room, what is said of the old one is said of the new. */
