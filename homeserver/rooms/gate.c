@@ -46,8 +46,8 @@ static bool is(const struct asking *a, uint64_t acts)
 
 static const struct person_facts STRANGER = {.account = ACCOUNT_ACTIVE, .stranger = true};
 
-/* D9: who is in other rooms the school says; alone in a direct chat are the two whom the relation joins. An archived one
- * the roster holds nobody in any more. */
+/* D9: who is in other rooms the school says; alone in a direct chat are the two whom the relation joins. An archived
+ * one the roster holds nobody in any more. */
 static bool enters_by_choice(const struct asking *a)
 {
     return a->of.kind == ROOM_CLUB || a->of.kind == ROOM_ASSOCIATION || a->of.kind == ROOM_ARCHIVE;

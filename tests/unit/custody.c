@@ -906,7 +906,8 @@ static room_no guardians_room(void)
     return roster_rooms_find(w.f.db, w.school, w.fifth, ROOM_GUARDIANS);
 }
 
-/* What the roster's room was last year: he is not in it any more, and cannot read there what he read; the others are. */
+/* What the roster's room was last year: he is not in it any more, and cannot read there what he
+ * read; the others are. */
 static void is_out_of_archive(room_no room)
 {
     struct room_school of;
