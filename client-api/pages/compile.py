@@ -15,7 +15,7 @@ A file html/NAME.html begins with what C gives it, and becomes `bool html_NAME(s
     {{for line in lines}} {{line.id}} {{end}}
     {{asset style.css}}    the address of a file of assets/
     {{part proof label=password.prove prefix="off_" factor}}    html/parts/proof.html, which has a view of its own and no title: each
-                           field of it is given, by a field of the same type, "text", yes or no, or the key of a sentence
+                           field of it is given, by a field of the same type, "text", yes or no, or the key of a sentence. Parts may have parts
 
 What is typed into a form that posts (an input that is neither hidden nor a secret) is there again when the form is, whatever C gives as
 its value: put_typed. A password or a code for one use is a secret, in every form of that name, and never there again.
@@ -133,11 +133,11 @@ class Place:
 
 
 class Template:
-    """A page, or a part of pages (parts is None: a part has none itself)."""
+    """A page, or a part of pages and of other parts. parts: name → Template, of all; made: those that are compiled, each behind its parts."""
 
-    def __init__(self, path, words, asset_paths, parts):
-        self.path, self.words, self.assets, self.parts = path, words, asset_paths, parts
-        self.is_part, self.name = parts is None, path.stem if parts is not None else f"{path.stem}_part"
+    def __init__(self, path, words, asset_paths, parts, made, is_part):
+        self.path, self.words, self.assets, self.parts, self.made = path, words, asset_paths, parts, made
+        self.is_part, self.name, self.begun = is_part, path.stem + "_part" * is_part, False
         self.line, self.code, self.literal, self.depth = 1, [], "", 1
         self.place, self.blocks, self.scopes, self.title = Place(), [], [], None
         self.lists, self.fields = {}, {}  # list → {field: type}; field: type
@@ -299,9 +299,12 @@ class Template:
 
     def write_part(self, rest):
         name, *given = re.findall(r'[^\s"]+(?:"[^"]*")?', rest) or [""]
-        part = (self.parts or {}).get(name)
+        part = self.parts.get(name)
         if part is None:
-            self.wrong(f"there is no part {name}, or this is one itself")
+            self.wrong(f"there is no part {name}")
+        part.compile()
+        if part not in self.made:
+            self.wrong(f"{name} has itself in it")
         if self.place.where != "text":
             self.wrong("a part stands in text")
         values = dict((one.partition("=")[0], one.partition("=")[2] or one) for one in given)
@@ -382,6 +385,10 @@ class Template:
             self.wrong(f"what is {{{{{body.strip()}}}}}?")
 
     def compile(self):
+        """Once: a page asks for its parts when it meets them."""
+        if self.begun:
+            return
+        self.begun = True
         source = self.path.read_text()
         at = 0
         for found in re.finditer(r"\{\{(.*?)\}\}\n?", source, re.S):
@@ -403,6 +410,7 @@ class Template:
             self.wrong("a tag that does not end")
         if self.is_part and (self.title or self.lists):
             self.wrong("a part has no title and no lists")
+        self.made.append(self)
         if "{{" in source[at:]:
             self.wrong("a hole that does not end")
 
@@ -498,9 +506,10 @@ def fields_of(templates):
 def made_of(folder):
     words = read_words(folder / "words.txt")
     rows, names = assets(folder / "assets")
-    parts = {path.stem: Template(path, words, names, None) for path in sorted((folder / "html/parts").glob("*.html"))}
-    templates = [*parts.values(), *(Template(path, words, names, parts) for path in sorted((folder / "html").glob("*.html")))]
-    for template in templates:
+    parts, templates = {}, []
+    parts |= {path.stem: Template(path, words, names, parts, templates, True) for path in sorted((folder / "html/parts").glob("*.html"))}
+    pages = [Template(path, words, names, parts, templates, False) for path in sorted((folder / "html").glob("*.html"))]
+    for template in [*parts.values(), *pages]:
         template.compile()
     made_by = "/* Made by client-api/pages/compile.py. */\n"
     h = [made_by, "#ifndef PARTA_CLIENT_API_PAGES_HTML_H\n#define PARTA_CLIENT_API_PAGES_HTML_H\n",
