@@ -92,12 +92,12 @@ bool preview_url_good(const char *url, enum outgoing_network network)
            (len - name == strlen(port) && strncmp(host + name, port, len - name) == 0);
 }
 
-/* Where a redirect leads: to another address, or another path of the same host. false: nowhere that is followed. */
-static bool redirected(const struct outgoing_reply *reply, char url[PREVIEW_URL_MAX + 1], enum outgoing_network network)
+bool preview_redirected(const struct outgoing_reply *reply, char url[PREVIEW_URL_MAX + 1],
+                        enum outgoing_network network)
 {
-    char to[PREVIEW_URL_MAX + 1];
+    char to[PREVIEW_URL_MAX + 2]; /* one more than may be: what was cut leads elsewhere */
     if (reply->status < 301 || reply->status > 308 || reply->status == 304 || reply->status == 305 ||
-        !outgoing_reply_header(reply, "Location", to, sizeof to))
+        !outgoing_reply_header(reply, "Location", to, sizeof to) || strlen(to) > PREVIEW_URL_MAX)
         return false;
     bool tls = strncasecmp(url, "https://", 8) == 0;
     if (to[0] == '/' && to[1] != '/') {
@@ -131,7 +131,7 @@ static enum outgoing_verdict judge(void *arg, const struct outgoing_reply *reply
     return reply->status == 200 ? OUTGOING_DONE : OUTGOING_GIVE_UP;
 }
 
-static bool is_page(const struct outgoing_reply *reply)
+bool preview_is_page(const struct outgoing_reply *reply)
 {
     char type[64];
     bool html = outgoing_reply_header(reply, "Content-Type", type, sizeof type) &&
@@ -161,8 +161,8 @@ static bool look_at(struct previews *p, const char *first, struct opengraph *out
                                                  .n_headers = 1,
                                                  .compressed = true};
         outgoing_call(p->outgoing, &request, judge, NULL, &reply);
-        found = is_page(&reply) && opengraph_read(reply.body.data, reply.body.len, out);
-        again = !found && redirected(&reply, url, p->network);
+        found = preview_is_page(&reply) && opengraph_read(reply.body.data, reply.body.len, out);
+        again = !found && preview_redirected(&reply, url, p->network);
         outgoing_reply_finish(&reply);
     }
     return found;

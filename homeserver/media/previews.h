@@ -29,6 +29,13 @@ void previews_destroy(struct previews *previews); /* NULL is accepted */
 
 /* Whether the address may be looked at: http or https, with a host and nothing before it, on the usual port. */
 bool preview_url_good(const char *url, enum outgoing_network network);
+
+/* Pure: where a redirect leads from url, into url: to another address, or another path of the same host, never from
+ * https to http. false: nowhere that is followed; url is anything then. */
+bool preview_redirected(const struct outgoing_reply *reply, char url[PREVIEW_URL_MAX + 1],
+                        enum outgoing_network network);
+bool preview_is_page(const struct outgoing_reply *reply); /* pure: HTML, or the beginning of it */
+
 enum outgoing_network previews_network(const struct previews *previews);
 
 /* What is kept of it, JSON, appended. false: it is to be fetched. */

@@ -1,14 +1,16 @@
 /* What the other side of an outgoing request answers: the first line is the status and a header's name, then come the
  * head's lines, an empty one, and the body. The client of OneRoster REST reads the total, the date
  * and the token of it; an application service says with it whether it took a transaction, a gateway whether it took a
- * short message. */
+ * short message, and a page that is to be previewed where it is now. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "appservice/transactions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/mail/sms.h"
+#include "homeserver/media/previews.h"
 #include "homeserver/outgoing/curl_library.h"
 #include "homeserver/outgoing/rest_client.h"
 #include "homeserver/outgoing/transfer_private.h"
@@ -59,6 +61,21 @@ static void check_sms(const struct outgoing_reply *reply, const char *success)
     }
 }
 
+/* A page that redirects leads to an address that may be looked at, as it was given, and never out of TLS. */
+static void check_redirect(const struct outgoing_reply *reply, const char *from)
+{
+    char url[PREVIEW_URL_MAX + 1], whole[PREVIEW_URL_MAX + 64];
+    bool named = outgoing_reply_header(reply, "Location", whole, sizeof whole);
+    strcpy(url, from);
+    if (preview_redirected(reply, url, OUTGOING_PUBLIC)) {
+        must(named && reply->status > 300 && reply->status < 309 && preview_url_good(url, OUTGOING_PUBLIC));
+        must(strchr(url, '#') == NULL && (from[4] != 's' || strncasecmp(url, "https://", 8) == 0));
+        size_t path = strcspn(whole, "#");
+        must(path <= strlen(url) && memcmp(url + strlen(url) - path, whole, path) == 0);
+    }
+    must(!preview_is_page(reply) || (reply->status == 200 && reply->body.len != 0));
+}
+
 static void check(const struct outgoing_reply *reply, const char *name)
 {
     char value[16];
@@ -75,6 +92,8 @@ static void check(const struct outgoing_reply *reply, const char *name)
     free(token);
     text_finish(&problem);
     check_sms(reply, name);
+    check_redirect(reply, "http://a.example/b?c");
+    check_redirect(reply, "https://a.example");
     must(!transaction_taken(reply->status, reply->body.data, reply->body.len) ||
          (reply->status == 200 && last_sign(&reply->body) == '}'));
 }

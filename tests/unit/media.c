@@ -1305,6 +1305,23 @@ static void pages_are_fetched_once_and_bounded(void **state)
     http_service_stop(web);
 }
 
+/* An address is followed as it was given: what is too long is not cut. */
+static void long_redirects_are_not_followed(void **state)
+{
+    for (size_t len = PREVIEW_URL_MAX - 1; len <= PREVIEW_URL_MAX + 1; ++len) {
+        char url[PREVIEW_URL_MAX + 1] = "https://a.example/";
+        struct outgoing_reply reply = {.status = 302};
+        text_adds(&reply.headers, "Location: https://b.example/");
+        while (reply.headers.len < strlen("Location: ") + len)
+            text_addc(&reply.headers, 'b');
+        text_adds(&reply.headers, "\r\n");
+        assert_int_equal(preview_redirected(&reply, url, OUTGOING_PUBLIC), len <= PREVIEW_URL_MAX);
+        if (len <= PREVIEW_URL_MAX)
+            assert_int_equal(strlen(url), len);
+        outgoing_reply_finish(&reply);
+    }
+}
+
 /* A5: nobody looks into this machine or its network by it, also not by a redirect. */
 static void no_page_of_a_private_network(void **state)
 {
@@ -1533,6 +1550,7 @@ int main(void)
         TEST(as_large_and_as_much_as_the_school_says),
         cmocka_unit_test(shares_of_schools),
         TEST(an_answer_of_the_scanner_is_heard_to_its_end),
+        TEST(long_redirects_are_not_followed),
         TEST(a_virus_scanner_is_asked),
         cmocka_unit_test(what_a_page_says_of_itself),
         cmocka_unit_test(which_addresses_are_looked_at),
