@@ -1,10 +1,11 @@
 #include "appservice/diary/record.h"
 
 #include <sodium.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "homeserver/base/shape.h"
 #include "homeserver/base/words.h"
 
 static const char *const KINDS[RECORD__COUNT] = {"mark", "homework", "lesson", "absence", "message"};
@@ -85,20 +86,20 @@ school_day record_day(const char *text)
 /* "Z", "+03:00", "-0300" or nothing, in seconds to take off. false: none of these. */
 static bool read_offset(const char *text, int *seconds)
 {
+    static const char *const SHAPES[] = {"00:00", "0000"};
     char sign = *text;
-    int hours, minutes, len = 0;
+    size_t i = 0;
     *seconds = 0;
     if (sign == '\0' || strcmp(text, "Z") == 0)
         return true;
-    if ((sign != '+' && sign != '-') || sscanf(text + 1, "%2d%*[:]%2d%n", &hours, &minutes, &len) != 2 ||
-        text[1 + len] != '\0') {
-        len = 0;
-        if ((sign != '+' && sign != '-') || sscanf(text + 1, "%2d%2d%n", &hours, &minutes, &len) != 2 ||
-            text[1 + len] != '\0')
-            return false;
-    }
+    while (i < 2 && (!shape_begins(text + 1, SHAPES[i]) || text[1 + strlen(SHAPES[i])] != '\0'))
+        ++i;
+    if ((sign != '+' && sign != '-') || i == 2)
+        return false;
+    int hours = (text[1] - '0') * 10 + text[2] - '0';
+    int minutes = (int)strtol(text + 1 + strlen(SHAPES[i]) - 2, NULL, 10);
     *seconds = (hours * 60 + minutes) * (sign == '-' ? -60 : 60);
-    return hours >= 0 && hours <= 14 && minutes >= 0 && minutes < 60;
+    return hours <= 14 && minutes < 60;
 }
 
 int64_t record_moment(const char *text)

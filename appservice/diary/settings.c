@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "homeserver/base/settings.h"
+#include "homeserver/base/shape.h"
 
 enum core {
     DATA_DIR,
@@ -155,12 +156,8 @@ static bool fail_at(const struct diary_settings *s, const char *file, enum core 
 /* "+03:00". false: it is none. */
 static bool read_utc_offset(const char *text, int64_t *ms)
 {
-    static const char SHAPE[] = "s00:00"; /* s: a sign; 0: a digit */
-    if (strlen(text) != strlen(SHAPE))
+    if ((*text != '+' && *text != '-') || !shape_begins(text + 1, "00:00") || strlen(text) != strlen("+03:00"))
         return false;
-    for (size_t i = 0; SHAPE[i] != '\0'; ++i)
-        if (SHAPE[i] == '0' ? text[i] < '0' || text[i] > '9' : strchr(i == 0 ? "+-" : ":", text[i]) == NULL)
-            return false;
     int64_t hours = strtoll(text + 1, NULL, 10), minutes = strtoll(text + 4, NULL, 10);
     *ms = (hours * 60 + minutes) * 60000 * (*text == '-' ? -1 : 1);
     return hours <= 14 && minutes < 60;

@@ -8,6 +8,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/names.h"
+#include "homeserver/base/shape.h"
 
 #define HEAD                                                                                                           \
     {"sourcedId", CELL_ID, true, .kept = true, .read = true}, {"status", CELL_STATUS},                                 \
@@ -233,15 +234,15 @@ static int64_t days_of(school_day day)
 /* "10:00", "10:00:00"; moves *at behind it. −1: not written so. */
 static int64_t clock_ms(const char **at)
 {
-    int hours, minutes, seconds = 0, used = 0;
-    if (sscanf(*at, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+    if (!shape_begins(*at, "00:00"))
         return -1;
-    *at += used;
-    if (sscanf(*at, ":%2d%n", &seconds, &used) == 1)
-        *at += used;
-    return hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 60
-               ? -1
-               : ((hours * 60 + minutes) * INT64_C(60) + seconds) * 1000;
+    int64_t hours = strtoll(*at, NULL, 10), minutes = strtoll(*at + 3, NULL, 10), seconds = 0;
+    *at += strlen("00:00");
+    if (shape_begins(*at, ":00")) {
+        seconds = strtoll(*at + 1, NULL, 10);
+        *at += strlen(":00");
+    }
+    return hours > 23 || minutes > 59 || seconds > 60 ? -1 : ((hours * 60 + minutes) * 60 + seconds) * 1000;
 }
 
 static int64_t fraction_ms(const char **at)

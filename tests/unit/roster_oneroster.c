@@ -542,6 +542,9 @@ static void test_moments(void **state)
         {"2026-09-01 10:00:00", -1},
         {"2026-09-01T25:00:00Z", -1},
         {"2026-09-01T10:00:00X", -1},
+        {"2026-09-01T+1:+5Z", -1},
+        {"2026-09-01T10:00: 5Z", -1},
+        {"2026-09-01T10:00:00+ 3:00", -1},
     };
     char text[MOMENT_BYTES];
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
