@@ -21,6 +21,9 @@ static bool accept(struct json_scan *in, char c)
 static bool read_string(struct json_scan *in, struct json_scan_value *out)
 {
     *out = (struct json_scan_value){.s = in->p, .kind = '"'};
+    const char *quote = memchr(in->p, '"', (size_t)(in->end - in->p));
+    const char *escape = quote != NULL ? memchr(in->p, '\\', (size_t)(quote - in->p)) : NULL;
+    in->p = escape != NULL ? escape : quote != NULL ? quote : in->end; /* nothing before it is looked at one by one */
     while (in->p < in->end && *in->p != '"') {
         if (*in->p == '\\') {
             out->escaped = true;
@@ -125,6 +128,21 @@ bool json_scan_item(struct json_scan *in, struct json_scan_value *value)
         return false;
     accept(in, ',');
     return true;
+}
+
+bool json_scan_key(struct json_scan *in, struct json_scan_value *key)
+{
+    return !accept(in, '}') && accept(in, '"') && read_string(in, key) && accept(in, ':');
+}
+
+bool json_scan_go_in(struct json_scan *in)
+{
+    return accept(in, '{');
+}
+
+void json_scan_go_on(struct json_scan *in)
+{
+    accept(in, ',');
 }
 
 bool json_scan_member(struct json_scan *in, struct json_scan_value *key, struct json_scan_value *value)

@@ -32,6 +32,13 @@ struct json_scan_value json_scan_text(const char *text, size_t len);
 bool json_scan_member(struct json_scan *in, struct json_scan_value *key, struct json_scan_value *value);
 bool json_scan_item(struct json_scan *in, struct json_scan_value *value);
 
+/* The same walk without passing over a value twice: the next member's key, behind which its value stands (false: the
+ * object's end, which is passed, or not readable), then json_scan_item; or, where the value is an object,
+ * json_scan_go_in (false: it is none), its members, and json_scan_go_on behind its end. */
+bool json_scan_key(struct json_scan *in, struct json_scan_value *key);
+bool json_scan_go_in(struct json_scan *in);
+void json_scan_go_on(struct json_scan *in);
+
 /* The property at the end of a path of n names, each as canonical JSON writes it without its quotes and with a NUL
  * behind. kind 0: there is none. */
 struct json_scan_value json_scan_find(const struct json_scan_value *object, const char *names, size_t n);

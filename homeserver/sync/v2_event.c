@@ -1,9 +1,7 @@
 #include "homeserver/sync/v2_event.h"
 
-#include <jansson.h>
-
-#include "homeserver/base/json.h"
 #include "homeserver/rooms/pdu/pdu_row.h"
+#include "homeserver/rooms/read/event_fields.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/store/matrix/events.h"
@@ -40,18 +38,12 @@ void v2_add_event(struct text *out, struct sync_gather *gather, const struct eve
                   const struct visibility *visibility, bool related)
 {
     const struct filter *filter = gather->request->filter;
-    struct text event = TEXT_INIT;
-    if (filter->format == FILTER_FORMAT_CLIENT && !filter->fields.present) {
-        add_client_event(out, gather, row, visibility, related);
-        return;
-    }
+    struct text event = TEXT_INIT, *to = filter->picks != NULL ? &event : out;
     if (filter->format == FILTER_FORMAT_FEDERATION)
-        add_pdu(&event, gather, row);
+        add_pdu(to, gather, row);
     else
-        add_client_event(&event, gather, row, visibility, related);
-    json_t *whole = json_loadb(event.data, event.len, 0, NULL), *picked = filter_pick_fields(filter, whole);
-    json_add_canonical(out, picked);
-    json_decref(picked);
-    json_decref(whole);
+        add_client_event(to, gather, row, visibility, related);
+    if (filter->picks != NULL)
+        event_fields_pick(filter->picks, event.data, event.len, out);
     text_finish(&event);
 }

@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/json_path.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/read/event_fields.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/driver/writer.h"
@@ -293,6 +297,54 @@ static void test_identity(void **state)
     filter_unref(NULL);
 }
 
+/* What is picked, as a simple model has it: the property at the end of each path is copied, with
+ * the objects on the way. */
+static void model_pick(json_t *to, json_t *from, const char *names, size_t n)
+{
+    json_t *value = json_object_get(from, names);
+    if (value == NULL || !json_is_object(from))
+        return;
+    if (n == 1) {
+        json_object_set(to, names, value);
+        return;
+    }
+    if (!json_is_object(value))
+        return;
+    json_t *below = json_object_get(to, names);
+    if (below == value) /* all of it is there already */
+        return;
+    if (below == NULL) {
+        below = json_object();
+        json_object_set_new(to, names, below);
+    }
+    model_pick(below, value, names + strlen(names) + 1, n - 1);
+    if (json_object_size(below) == 0)
+        json_object_del(to, names);
+}
+
+static json_t *model(const struct filter *filter, json_t *event)
+{
+    json_t *picked = json_object();
+    struct text names = TEXT_INIT;
+    for (uint32_t i = 0; i < filter->fields.n; ++i) {
+        text_clear(&names);
+        size_t n = json_path_split(&names, filter->fields.items[i]);
+        model_pick(picked, event, names.data, n);
+    }
+    text_finish(&names);
+    return picked;
+}
+
+static json_t *picked_of(const struct filter *filter, const char *event)
+{
+    struct error e;
+    struct text out = TEXT_INIT;
+    event_fields_pick(filter->picks, event, strlen(event), &out);
+    json_t *picked = json_parse(out.data, out.len, &e);
+    text_finish(&out);
+    return picked;
+}
+
 static void test_fields(void **state)
 {
 #define WHOLE                                                                                                          \
@@ -318,24 +370,162 @@ static void test_fields(void **state)
         struct text definition = TEXT_INIT;
         text_addf(&definition, "{\"event_fields\":%s}", CASES[i].fields);
         struct filter *f = filter_of(definition.data);
-        json_t *event = parse(WHOLE), *before = json_deep_copy(event);
-        json_t *picked = filter_pick_fields(f, event), *expected = parse(CASES[i].picked);
-        if (!json_equal(picked, expected))
+        json_t *event = parse(WHOLE), *picked = picked_of(f, WHOLE), *expected = parse(CASES[i].picked);
+        json_t *modelled = model(f, event);
+        assert_non_null(picked);
+        if (!json_equal(picked, expected) || !json_equal(modelled, expected))
             fail_msg("case %zu: %s", i, CASES[i].fields);
-        assert_true(json_equal(event, before)); /* the event itself is left alone */
+        json_decref(modelled);
         json_decref(picked);
         json_decref(expected);
-        json_decref(before);
         json_decref(event);
         filter_unref(f);
         text_finish(&definition);
     }
     struct filter *all = filter_of("{}");
-    json_t *event = parse(WHOLE), *picked = filter_pick_fields(all, event);
-    assert_ptr_equal(event, picked);
-    json_decref(picked);
-    json_decref(event);
+    assert_null(all->picks);
     filter_unref(all);
+}
+
+/* --- Random events and paths, held against the model --- */
+
+static unsigned seed;
+
+static int chance(int n)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (int)((seed >> 16) % (unsigned)n);
+}
+
+static const char *const KEYS[] = {"a", "aa", "ab", "b", "m.x", "\\", "\"q", "é", "", "z\n", "A", "ba"};
+
+static json_t *some_value(int depth)
+{
+    json_t *value;
+    switch (depth > 0 ? chance(8) : 4 + chance(4)) {
+    case 0:
+    case 1:
+    case 2:
+        value = json_object();
+        for (int i = chance(6); i > 0; --i)
+            json_object_set_new(value, KEYS[chance(COUNT(KEYS))], some_value(depth - 1));
+        return value;
+    case 3:
+        value = json_array();
+        for (int i = chance(3); i > 0; --i)
+            json_array_append_new(value, some_value(depth - 1));
+        return value;
+    case 4: return json_string(KEYS[chance(COUNT(KEYS))]);
+    case 5: return json_integer(chance(1000) - 500);
+    case 6: return json_boolean(chance(2));
+    default: return json_null();
+    }
+}
+
+static void some_paths(json_t *fields)
+{
+    for (int i = chance(12); i > 0; --i) {
+        struct text path = TEXT_INIT;
+        text_adds(&path, "");
+        for (int k = chance(4); k >= 0; --k) {
+            for (const char *p = KEYS[chance(COUNT(KEYS))]; *p != '\0'; ++p)
+                text_addf(&path, *p == '.' || *p == '\\' ? "\\%c" : "%c", *p);
+            text_adds(&path, k > 0 ? "." : "");
+        }
+        json_array_append_new(fields, json_stringn(path.data != NULL ? path.data : "", path.len));
+        text_finish(&path);
+    }
+}
+
+static void fields_are_picked_as_the_model_has_it(void **state)
+{
+    int something = 0;
+    for (seed = 1; seed < 1 + 20000 * 7919u; seed = seed + 7919u) {
+        unsigned begun = seed;
+        json_t *event = json_object(), *fields = json_array();
+        for (int i = chance(8); i > 0; --i)
+            json_object_set_new(event, KEYS[chance(COUNT(KEYS))], some_value(4));
+        some_paths(fields);
+        json_t *definition = json_pack("{s:o}", "event_fields", fields);
+        struct error e = {0};
+        struct filter *f = filter_parse(definition, &e);
+        char *sorted = json_canonical(event), *as_made = json_dumps(event, JSON_COMPACT);
+        json_t *expected = model(f, event), *picked = picked_of(f, sorted), *again = picked_of(f, as_made);
+        if (picked == NULL || !json_equal(picked, expected) || again == NULL || !json_equal(again, expected))
+            fail_msg("seed %u: %s", begun, sorted);
+        something += json_object_size(picked) != 0;
+        json_decref(expected);
+        json_decref(picked);
+        json_decref(again);
+        free(sorted);
+        free(as_made);
+        filter_unref(f);
+        json_decref(definition);
+        json_decref(event);
+        seed = begun;
+    }
+    assert_true(something > 5000);
+}
+
+static int64_t cpu_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+/* A long event costs no more than a few walks over it, whatever it and the paths are made of. */
+static void picking_costs_little_more_than_the_event_is_long(void **state)
+{
+    enum { DEEP = 98, MANY = 6000 };
+    struct text flat = TEXT_INIT, deep = TEXT_INIT, path = TEXT_INIT;
+    json_t *many = json_array(), *one = json_array();
+    text_adds(&flat, "{\"content\":{");
+    for (int i = 0; i < MANY; ++i) {
+        text_addf(&flat, "%s\"k%05d\":1", i != 0 ? "," : "", i);
+        if (i % 6 == 0)
+            json_array_append_new(many, json_sprintf("content.k%05d", i + 1));
+    }
+    text_adds(&flat, "}}");
+    for (int i = 0; i < DEEP; ++i) {
+        text_adds(&deep, "{\"a\":");
+        text_adds(&path, i != 0 ? ".a" : "a");
+    }
+    text_add_json(&deep, "end");
+    for (int i = 0; i < DEEP; ++i)
+        text_addf(&deep, ",\"b\":\"%0600d\"}", i);
+    json_array_append_new(one, json_string(path.data));
+    const struct {
+        const struct text *event;
+        json_t *fields;
+    } CASES[] = {{&flat, many}, {&deep, one}};
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct error e = {0};
+        struct text out = TEXT_INIT;
+        json_t *definition = json_pack("{s:o}", "event_fields", CASES[i].fields);
+        struct filter *f = filter_parse(definition, &e);
+        assert_non_null(f);
+        int64_t begun = cpu_us(), parsed, picked;
+        for (int k = 0; k < 20; ++k)
+            json_decref(json_loadb(CASES[i].event->data, CASES[i].event->len, 0, NULL));
+        parsed = cpu_us() - begun;
+        begun = cpu_us();
+        for (int k = 0; k < 20; ++k) {
+            text_clear(&out);
+            event_fields_pick(f->picks, CASES[i].event->data, CASES[i].event->len, &out);
+        }
+        picked = cpu_us() - begun;
+        print_message("# %zu bytes: %lld us to pick, %lld to parse\n", CASES[i].event->len, (long long)picked / 20,
+                      (long long)parsed / 20);
+        assert_true(out.len > 500);
+        assert_true(picked < parsed);
+        text_finish(&out);
+        filter_unref(f);
+        json_decref(definition);
+    }
+    text_finish(&flat);
+    text_finish(&deep);
+    text_finish(&path);
 }
 
 /* Kept in the store. */
@@ -499,9 +689,17 @@ static void test_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything), cmocka_unit_test(test_whole),   cmocka_unit_test(test_wants),
-        cmocka_unit_test(test_limit),      cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_identity),   cmocka_unit_test(test_fields),  cmocka_unit_test(test_store),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_wants),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(fields_are_picked_as_the_model_has_it),
+        cmocka_unit_test(picking_costs_little_more_than_the_event_is_long),
+        cmocka_unit_test(test_store),
         cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

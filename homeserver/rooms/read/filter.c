@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/base/json_path.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/read/event_fields.h"
 
 /* Lists. */
 
@@ -234,6 +234,8 @@ static struct filter *parse(const json_t *definition, bool events, struct error 
     else
         ok = parse_members(filter, FILTER_MEMBERS, definition, &inner);
     fill_all(filter);
+    if (filter->fields.present)
+        filter->picks = event_fields_create(filter->fields.items, filter->fields.n);
     text_adds(&canonical, events ? "events " : "");
     if (definition != NULL)
         json_add_canonical(&canonical, definition);
@@ -306,6 +308,7 @@ void filter_unref(struct filter *filter)
     if (filter == NULL || atomic_fetch_sub_explicit(&filter->refs, 1, memory_order_acq_rel) != 1)
         return;
     list_finish(&filter->fields);
+    event_fields_destroy(filter->picks);
     list_finish(&filter->rooms);
     list_finish(&filter->not_rooms);
     event_filter_finish(&filter->presence);
@@ -348,43 +351,4 @@ bool filter_wants(const struct event_filter *filter, const char *type, const cha
 int filter_timeline_limit(const struct filter *filter)
 {
     return filter->timeline.limit != 0 ? filter->timeline.limit : FILTER_SYNC_LIMIT;
-}
-
-/* Copies the property at the end of the path of n names from one object to the other, with the objects on the way. */
-static void pick(json_t *to, json_t *from, const char *names, size_t n)
-{
-    json_t *value = json_object_get(from, names);
-    if (value == NULL || !json_is_object(from))
-        return;
-    if (n == 1) {
-        json_object_set(to, names, value);
-        return;
-    }
-    if (!json_is_object(value))
-        return;
-    json_t *below = json_object_get(to, names);
-    if (below == value) /* all of it is there already */
-        return;
-    if (below == NULL) {
-        below = json_object();
-        json_object_set_new(to, names, below);
-    }
-    pick(below, value, names + strlen(names) + 1, n - 1);
-    if (json_object_size(below) == 0)
-        json_object_del(to, names);
-}
-
-json_t *filter_pick_fields(const struct filter *filter, json_t *event)
-{
-    if (!filter->fields.present)
-        return json_incref(event);
-    json_t *picked = json_object();
-    struct text names = TEXT_INIT;
-    for (uint32_t i = 0; i < filter->fields.n; ++i) {
-        text_clear(&names);
-        size_t n = json_path_split(&names, filter->fields.items[i]);
-        pick(picked, event, names.data, n);
-    }
-    text_finish(&names);
-    return picked;
 }

@@ -50,7 +50,8 @@ struct filter {
     unsigned char identity[BLAKE2B_BYTES]; /* of the definition in canonical JSON */
     enum filter_format format;
     bool include_leave;
-    struct filter_list fields;           /* event_fields: dot-separated paths, in n_exact; see filter_pick_fields */
+    struct filter_list fields;           /* event_fields: dot-separated paths, in n_exact */
+    struct event_fields *picks;          /* … as they are picked (rooms/read/event_fields.h); NULL: all of an event */
     struct filter_list rooms, not_rooms; /* before the filters below (filter_wants_room) */
     struct event_filter presence, account_data;                        /* not of rooms */
     struct event_filter state, timeline, ephemeral, room_account_data; /* of rooms */
@@ -82,9 +83,5 @@ bool filter_wants_room_events(const struct event_filter *filter, const char *roo
 
 /* How many events of each room's timeline a sync gets. */
 int filter_timeline_limit(const struct filter *filter);
-
-/* The event with only the properties that event_fields names (all of it, a new reference, when none were given). event:
- * an event in client format, borrowed. The caller owns the result. */
-json_t *filter_pick_fields(const struct filter *filter, json_t *event);
 
 #endif
