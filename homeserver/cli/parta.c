@@ -78,12 +78,26 @@ static void print_usage(FILE *out)
              "  Exit codes: 0 done, 1 failed, 2 misused, 3 held until somebody confirms it.\n");
 }
 
+/* Of what a line of the output is made: members of the reply, the last word of "roles.role". */
+static void print_columns(const char *columns)
+{
+    say(stdout, "Prints%s", strchr(columns, ' ') != NULL ? ", with tabs between:" : ":");
+    for (const char *at = columns, *end; *at != '\0'; at = end + strspn(end, " ")) {
+        end = at + strcspn(at, " ");
+        const char *dot = memrchr(at, '.', (size_t)(end - at));
+        const char *name = dot != NULL ? dot + 1 : at;
+        say(stdout, " %.*s%s", (int)(end - name), name, *end != '\0' ? "," : ".\n");
+    }
+}
+
 static void print_help(const struct verb *verb)
 {
     say(stdout, "usage: parta %s%s%s%s\n\n%s\n", verb->name, verb->options != NULL ? " [OPTION]…" : "",
         verb->arguments != NULL ? " " : "", verb->arguments != NULL ? verb->arguments : "", verb->summary);
     if (verb->essay != NULL)
         say(stdout, "%s\n", verb->essay);
+    if (verb->api != NULL && verb->api->columns != NULL && strcmp(verb->api->columns, "*") != 0)
+        print_columns(verb->api->columns);
     if (verb->options != NULL || (verb->flags & VERB_CONFIG) != 0)
         say(stdout, "\n");
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; ++o)

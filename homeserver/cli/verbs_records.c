@@ -141,8 +141,7 @@ static const struct api_verb GUARDIAN_LIST = {HTTP_GET, API "/guardianships",
                                               .columns = "child guardian source custody"};
 
 static const struct verb TABLE[] = {
-    {"school list", NULL, 0, 0, LIST, API_VERB, "Lists the schools.", "sourcedId, whether it has ended, source, name.",
-     &SCHOOL_LIST},
+    {"school list", NULL, 0, 0, LIST, API_VERB, "Lists the schools.", NULL, &SCHOOL_LIST},
     {"school create", "NAME", 1, 1, SCHOOL_CREATE_OPTIONS, API_VERB, "Makes a school with its rooms.", NULL,
      &SCHOOL_CREATE},
     {"school rollover", "SCHOOL", 1, 1, ROLLOVER_OPTIONS, API_VERB,
@@ -157,8 +156,7 @@ static const struct verb TABLE[] = {
     {"class unenroll", "CLASS USER ROLE", 3, 3, UNENROLL_OPTIONS, API_VERB, "Ends an enrollment.", NULL,
      &CLASS_UNENROLL},
     {"class members", "CLASS", 1, 1, LIST, API_VERB, "Lists who is enrolled in a class.", NULL, &CLASS_MEMBERS},
-    {"person list", NULL, 0, 0, PERSON_LIST_OPTIONS, API_VERB, "Lists people of the records.",
-     "One line each, separated by tabs: id, account state, roles, names.", &PERSON_LIST},
+    {"person list", NULL, 0, 0, PERSON_LIST_OPTIONS, API_VERB, "Lists people of the records.", NULL, &PERSON_LIST},
     {"person show", "USER", 1, 1, LIST, API_VERB, "Shows a person of the records.", NULL, &PERSON_SHOW},
     {"person create", "SCHOOL ROLE", 2, 2, PERSON_CREATE_OPTIONS, API_VERB, "Makes a person, with an account.",
      "ROLE: administrator, head, deputy, class_teacher, teacher, staff, pupil, guardian or external. The account has "
