@@ -24,7 +24,7 @@ static bool is_fresh(struct request *r)
         token_hash(token, hash);
         page_sessions_find(r->db, hash, now_ms, &session);
     }
-    bool fresh = session.user == r->identity.user && now_ms - session.created_ms < PAGE_FRESH_MS;
+    bool fresh = session.user == r->identity.user && !session.stale && now_ms - session.created_ms < PAGE_FRESH_MS;
     page_session_finish(&session);
     return fresh;
 }

@@ -63,9 +63,14 @@ static bool cannot(struct request *r, const struct oidc_provider *provider, enum
                                 : page_refuse(r, ERROR_FORBIDDEN, WORD_PROVIDER_REFUSED);
 }
 
+/* What stands before the attempt's next: whether whoever comes back is to have proven anew who they are. */
+#define ANEW '!'
+#define ANYHOW '.'
+
 static bool go(struct request *r, const struct oidc_providers *set, int i, const char *next)
 {
-    struct text state = TEXT_INIT, address = TEXT_INIT, callback = TEXT_INIT, problem = TEXT_INIT;
+    bool anew = r->identity.user != 0; /* for a proof, or to link: not by a session that was left open there */
+    struct text marked = TEXT_INIT, state = TEXT_INIT, address = TEXT_INIT, callback = TEXT_INIT, problem = TEXT_INIT;
     struct oidc_attempt_values values;
     char visit[COOKIE_BYTES];
     if (!page_cookie(r, COOKIE_VISIT, visit)) {
@@ -73,13 +78,14 @@ static bool go(struct request *r, const struct oidc_providers *set, int i, const
         page_set_cookie(r, COOKIE_VISIT, visit, 0);
     }
     const struct oidc_attempt_of of = {set->key, set->all[i]->id, visit};
-    oidc_attempt_begin(&of, next, clock_wall_ms() / 1000, &state);
+    text_addf(&marked, "%c%s", anew ? ANEW : ANYHOW, next);
+    oidc_attempt_begin(&of, marked.data, clock_wall_ms() / 1000, &state);
     oidc_attempt_values(&of, state.data, &values);
     add_callback(&callback, r, set->all[i]);
-    bool anew = r->identity.user != 0; /* for a proof, or to link: not by a session that was left open there */
     const struct oidc_asking asking = {callback.data, state.data, values.nonce, values.challenge, anew};
     enum oidc_outcome outcome = oidc_client_address(set->clients[i], &asking, &address, &problem);
     bool done = outcome == OIDC_GOOD ? leave_for(r, &address) : cannot(r, set->all[i], outcome, &problem);
+    text_finish(&marked);
     text_finish(&state);
     text_finish(&address);
     text_finish(&callback);
@@ -95,7 +101,7 @@ static bool get_with(struct request *r)
         return false;
     if (!page_is_secure(r) && !page_is_loopback(r))
         return page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_NEEDS_HTTPS);
-    bool known = path_is_local(next) && strlen(next) <= OIDC_ATTEMPT_NEXT_MAX;
+    bool known = path_is_local(next) && strlen(next) < OIDC_ATTEMPT_NEXT_MAX;
     return go(r, r->server->providers, i, known ? next : "/parta/account") || sign_in_page(r, "", known ? next : NULL);
 }
 
@@ -110,7 +116,7 @@ static bool taken(struct request *r, const struct oidc_attempt_of *of, const cha
            page_refuse(r, ERROR_FORBIDDEN, WORD_PROVIDER_OLD);
 }
 
-static bool ask(struct request *r, int i, const struct oidc_attempt_of *of, const char *state,
+static bool ask(struct request *r, int i, const struct oidc_attempt_of *of, const char *state, bool anew,
                 struct oidc_person *person)
 {
     const struct oidc_providers *set = r->server->providers;
@@ -127,7 +133,8 @@ static bool ask(struct request *r, int i, const struct oidc_attempt_of *of, cons
                                  .redirect_uri = callback.data,
                                  .nonce = values.nonce,
                                  .verifier = values.verifier,
-                                 .now_s = clock_wall_ms() / 1000};
+                                 .now_s = clock_wall_ms() / 1000,
+                                 .since_s = anew ? oidc_attempt_began(state) : 0};
     for (int k = 0; k < OIDC_HANDED_ON_MAX && set->all[i]->handed_on[k] != NULL; ++k)
         answer.handed_on[k] = query_get(r, set->all[i]->handed_on[k]);
     enum oidc_outcome outcome = oidc_client_person(set->clients[i], &answer, person, &problem);
@@ -169,11 +176,17 @@ static bool enter(struct request *r, struct arrival *arrival, const char *next)
     return sign_in_enter(r, &arrival->login, next);
 }
 
+/* Whoever was signed in at the provider already has proven nothing now: it is their session here, and no proof. */
+static bool is_stale(const struct oidc_person *person, bool anew)
+{
+    return !anew && person->auth_time_s < clock_wall_ms() / 1000 - PAGE_FRESH_MS / 1000;
+}
+
 static bool sign_in(struct request *r, const struct oidc_provider *provider, const struct oidc_person *person,
-                    const char *next)
+                    bool anew, const char *next)
 {
     const struct signing_up signing_up = request_signing_up(r);
-    const struct device_wish wish = {.ip = r->ip, .page = true};
+    const struct device_wish wish = {.ip = r->ip, .page = true, .stale = is_stale(person, anew)};
     struct named *named = records_of(provider, person);
     const struct provider_arrival who = {.identity = {provider->issuer, person->subject},
                                          .provider = provider->id,
@@ -220,7 +233,7 @@ static bool ask_to_link(struct request *r, const struct oidc_provider *provider,
     return done;
 }
 
-static bool arrive(struct request *r, const struct oidc_provider *provider, const struct oidc_person *person,
+static bool arrive(struct request *r, const struct oidc_provider *provider, const struct oidc_person *person, bool anew,
                    const char *next)
 {
     const struct identity_of identity = {provider->issuer, person->subject};
@@ -229,7 +242,7 @@ static bool arrive(struct request *r, const struct oidc_provider *provider, cons
         return ask_to_link(r, provider, person->subject);
     if (owner != r->identity.user)
         return page_refuse(r, ERROR_CONFLICT, WORD_PROVIDER_OTHERS);
-    return sign_in(r, provider, person, next);
+    return sign_in(r, provider, person, anew, next);
 }
 
 static bool get_callback(struct request *r)
@@ -245,10 +258,11 @@ static bool get_callback(struct request *r)
         visit[0] = '\0';
     const struct oidc_provider *provider = r->server->providers->all[i];
     const struct oidc_attempt_of of = {r->server->providers->key, provider->id, visit};
-    bool done =
-        taken(r, &of, state, &next) && ask(r, i, &of, state, &person) && arrive(r, provider, &person, next.data);
+    bool there = taken(r, &of, state, &next), anew = there && next.data[0] == ANEW;
+    const char *path = next.len != 0 ? next.data + 1 : NULL;
+    bool done = there && ask(r, i, &of, state, anew, &person) && arrive(r, provider, &person, anew, path);
     if (!done && r->identity.user == 0)
-        done = sign_in_page(r, "", next.data);
+        done = sign_in_page(r, "", path);
     oidc_person_finish(&person);
     text_finish(&next);
     return done;

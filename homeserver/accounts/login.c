@@ -91,7 +91,7 @@ bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *in, struct
     unsigned char hash[TOKEN_HASH_BYTES];
     if (in->wish->page) {
         token_hash(in->access_token, hash);
-        return page_sessions_insert(tx, user, hash) || error_set(e, ERROR_UNKNOWN, NULL);
+        return page_sessions_insert(tx, user, hash, in->wish->stale) || error_set(e, ERROR_UNKNOWN, NULL);
     }
     device_no device = devices_no(tx->db, user, in->device_id);
     bool ok = device == 0 ||

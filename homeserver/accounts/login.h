@@ -23,6 +23,7 @@ struct device_wish {
     const char *display_name; /* for a new device; NULL: none */
     const char *ip;           /* of the client; NULL: not known */
     bool refresh;             /* the client knows refresh tokens */
+    bool stale;               /* page: whoever comes has not proven who they are now, but some time before, elsewhere */
     bool page;                /* a browser on the server's own pages: no device, and the access token is its cookie's
                                * (store/matrix/page_sessions.h) */
 };

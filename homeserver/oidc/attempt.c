@@ -67,6 +67,11 @@ bool oidc_attempt_holds(const struct oidc_attempt_of *of, const char *state, int
     return true;
 }
 
+int64_t oidc_attempt_began(const char *state)
+{
+    return strtoll(state, NULL, 10) - OIDC_ATTEMPT_LIFETIME_S;
+}
+
 void oidc_attempt_values(const struct oidc_attempt_of *of, const char *state, struct oidc_attempt_values *out)
 {
     unsigned char bytes[BLAKE2B_BYTES];

@@ -34,6 +34,9 @@ void oidc_attempt_begin(const struct oidc_attempt_of *of, const char *next, int6
 /* Whether the state is of this provider, browser and time; appends its next. Pure: the same state holds again. */
 bool oidc_attempt_holds(const struct oidc_attempt_of *of, const char *state, int64_t now_s, struct text *next);
 
+/* When a state that holds was made, in seconds of Unix time. */
+int64_t oidc_attempt_began(const char *state);
+
 /* What the provider is asked with and gives back, of a state that holds. */
 struct oidc_attempt_values {
     char nonce[OIDC_VALUE_CHARS + 1];

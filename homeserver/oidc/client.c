@@ -14,6 +14,7 @@
 #include "homeserver/outgoing/rest_client.h"
 
 #define REPLY_BYTES_MAX 65536
+#define ANY_AGE "31536000" /* s: a year */
 
 struct oidc_client {
     const struct oidc_provider *provider;
@@ -235,6 +236,8 @@ enum oidc_outcome oidc_client_address(struct oidc_client *client, const struct o
             text_add_pair(out, '&', "nonce", asking->nonce);
         if (asking->anew)
             text_add_pair(out, '&', "prompt", "login");
+        if (client->provider->auth_time) /* any has the ID token say when they signed in (Core, 2: auth_time) */
+            text_add_pair(out, '&', "max_age", asking->anew ? "0" : ANY_AGE);
     }
     oidc_endpoints_finish(&endpoints);
     leave(client);
@@ -340,8 +343,9 @@ static enum oidc_outcome identify(struct oidc_client *client, const struct oidc_
 {
     const struct oidc_provider *provider = client->provider;
     const char *userinfo = endpoints->url[OIDC_USERINFO_ENDPOINT];
-    const struct id_token_wanted wanted = {provider->issuer, provider->client_id, answer->nonce, provider->algorithms,
-                                           answer->now_s};
+    const struct id_token_wanted wanted = {provider->issuer, provider->client_id,
+                                           answer->nonce,    provider->algorithms,
+                                           answer->now_s,    provider->auth_time ? answer->since_s : 0};
     struct error e = {0};
     if (provider->identity == OIDC_USERINFO)
         return ask_userinfo(client, userinfo, tokens, claims, problem);
@@ -369,6 +373,7 @@ static enum oidc_outcome find_person(struct oidc_client *client, const struct oi
         outcome = identify(client, &endpoints, answer, &tokens, &out->claims, problem);
     if (outcome == OIDC_GOOD && !oidc_claim(out->claims, client->provider->subject, out->subject, sizeof out->subject))
         outcome = fail(problem, OIDC_REFUSED, "what it tells", "no subject");
+    out->auth_time_s = client->provider->auth_time ? id_token_auth_time(out->claims, answer->now_s) : -1;
     outgoing_reply_finish(&tokens);
     oidc_endpoints_finish(&endpoints);
     return outcome;

@@ -52,7 +52,7 @@ enum oidc_outcome {
 /* Where the browser is sent. Appends to out. Blocks. */
 struct oidc_asking {
     const char *redirect_uri, *state, *nonce, *challenge; /* attempt.h */
-    bool anew; /* whoever is signed in there already is to prove it once more (Core, 3.1.2.1: prompt) */
+    bool anew; /* whoever is signed in there already is to prove it once more (Core, 3.1.2.1: prompt, max_age) */
 };
 enum oidc_outcome oidc_client_address(struct oidc_client *client, const struct oidc_asking *asking, struct text *out,
                                       struct text *problem);
@@ -63,6 +63,7 @@ struct oidc_answer {
     const char *iss; /* NULL: it does not say (RFC 9207) */
     const char *redirect_uri, *nonce, *verifier;
     int64_t now_s;
+    int64_t since_s;                           /* of an attempt that was to be anew: when it began; 0: of any other */
     const char *handed_on[OIDC_HANDED_ON_MAX]; /* what the answer says of the provider's handed_on; NULL: nothing */
 };
 
@@ -70,6 +71,7 @@ struct oidc_answer {
 struct oidc_person {
     char subject[ID_TOKEN_SUBJECT_BYTES_MAX + 1];
     json_t *claims;
+    int64_t auth_time_s; /* when they signed in there; −1: it does not say */
 };
 void oidc_person_finish(struct oidc_person *person);
 

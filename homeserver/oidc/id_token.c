@@ -18,6 +18,7 @@ const char *const ID_TOKEN_FAULTS[ID_TOKEN_FAULT__COUNT] = {
     [ID_TOKEN_EXPIRED] = "expired",
     [ID_TOKEN_ISSUED_AT] = "made too long ago, or in the future",
     [ID_TOKEN_SUBJECT] = "no subject",
+    [ID_TOKEN_AUTH_TIME] = "it does not say that they have signed in anew (auth_time)",
 };
 
 static bool is(const json_t *value, const char *expected)
@@ -58,6 +59,12 @@ static enum id_token_fault check_times(const json_t *claims, int64_t now_s)
     return nbf == NULL || (from >= 0 && from <= now_s + ID_TOKEN_SKEW_S) ? ID_TOKEN_GOOD : ID_TOKEN_ISSUED_AT;
 }
 
+int64_t id_token_auth_time(const json_t *claims, int64_t now_s)
+{
+    int64_t at = numeric_date(json_object_get(claims, "auth_time"));
+    return at <= now_s + ID_TOKEN_SKEW_S ? at : -1;
+}
+
 static bool has_subject(const json_t *claims)
 {
     const char *sub = json_get_string(claims, "sub");
@@ -80,6 +87,9 @@ static enum id_token_fault check_claims(const json_t *claims, const struct id_to
     if (!nonce_is(claims, wanted->nonce))
         return ID_TOKEN_NONCE;
     enum id_token_fault fault = check_times(claims, wanted->now_s);
+    if (fault == ID_TOKEN_GOOD && wanted->since_s != 0 &&
+        id_token_auth_time(claims, wanted->now_s) < wanted->since_s - ID_TOKEN_SKEW_S)
+        return ID_TOKEN_AUTH_TIME;
     return fault != ID_TOKEN_GOOD || has_subject(claims) ? fault : ID_TOKEN_SUBJECT;
 }
 

@@ -37,6 +37,7 @@ enum {
     SCHOOLS,
     HANDED_ON,
     USERINFO_TOKEN,
+    AUTH_TIME,
     NAMES
 };
 
@@ -63,6 +64,7 @@ static const struct setting_name TABLE[NAMES] = {
     [SCHOOLS] = {"schools", true},
     [HANDED_ON] = {"token_parameters", true},
     [USERINFO_TOKEN] = {"userinfo_token"},
+    [AUTH_TIME] = {"auth_time"},
 };
 
 /* Where an endpoint stands in the table, and how metadata call it (Discovery, 3). */
@@ -255,6 +257,11 @@ static bool take_identity(const struct reading *r, struct oidc_provider *out)
         return complain(r, SUBJECT, "an ID token's subject is its sub");
     if (out->subject == NULL)
         out->subject = xstrdup("sub");
+    out->auth_time = out->identity == OIDC_ID_TOKEN;
+    if (!take_flag(r, AUTH_TIME, &out->auth_time))
+        return false;
+    if (out->auth_time && out->identity != OIDC_ID_TOKEN)
+        return complain(r, AUTH_TIME, "only an ID token says it");
     return take_scopes(r, out) && take_algorithms(r, out);
 }
 

@@ -67,6 +67,8 @@ struct oidc_provider {
     unsigned algorithms; /* jose.h */
     bool discovery;      /* its metadata are asked for (OpenID Connect Discovery 1.0, 4) */
     bool private_network;
+    bool auth_time; /* its ID tokens say when somebody signed in there, once that is asked; false: when it is asked for
+                     * a sign-in anew, its word is taken */
     bool userinfo_by_form; /* its userinfo endpoint is shown the access token in a form, with client_id */
 };
 

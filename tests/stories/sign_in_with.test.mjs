@@ -418,6 +418,38 @@ test("H1: on the account's pages, where apps that came by OAuth send them, it is
     await page.context().close();
 });
 
+test("H1: who was signed in at the provider already has proven nothing; nor does a provider prove anything that has nobody sign in anew", { skip }, async () => {
+    const page = await browser.person();
+    const reset = "/parta/manage?action=org.matrix.cross_signing_reset";
+    const proves = async () => {
+        await page.goto(reset);
+        await page.click("main form button");
+        return (await page.locator('[role="alert"]').count()) === 0;
+    };
+    const once_more = async () => {
+        await page.goto(reset);
+        await page.click("main form button");
+        await page.click('main form a[href="/parta/sign-in"]');
+    };
+    diary.before = 3600;
+    await staff(page, "staff-9", "Ольга");
+    assert.equal(await proves(), false); // a minute after it began
+    assert.match(await alert(page), /Войдите ещё раз/);
+    diary.deaf = true;
+    await once_more();
+    await page.click('a[href^="/parta/sign-in/with/diary?"]'); // the session there is open
+    assert.ok(page.url().startsWith(server.url), page.url());
+    assert.match(await alert(page), /не подтвердил/);
+    assert.equal(await proves(), false);
+    diary.deaf = false;
+    diary.before = 0;
+    await once_more();
+    await page.click('a[href^="/parta/sign-in/with/diary?"]');
+    await says(page, "staff-9"); // asked, in spite of the open session
+    assert.equal(await proves(), true);
+    await page.context().close();
+});
+
 test("several providers hang: one bound holds over all, and nobody else is harmed; nor is a provider that answers, once it is known which do not", { skip }, async () => {
     const password = (person) =>
         server.request("POST", "/_matrix/client/v3/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password } });

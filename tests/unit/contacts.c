@@ -828,12 +828,20 @@ static void strangers_shut_nobody_out(void **state)
                 linked = link_in(t.text, sid, secret);
         }
         assert_int_equal(n, hour == 0 ? 4 : hour == 1 ? 2 : 0);
+        const struct contact_address address = email("anna@school.example");
+        const struct code_request known = {.purpose = CODE_RESET,
+                                           .address = &address,
+                                           .client_secret = used,
+                                           .client = "",
+                                           .known = "browser 1",
+                                           .send_attempt = 1};
+        assert_true(contacts_request_code(t.contacts, &known, other, &(struct error){0}));
         assert_true(linked); /* the last of each hour, and of the day */
         assert_true(proven(sid, secret, CODE_RESET));
         assert_false(proven(sid, secret, CODE_ADD));
         assert_non_null(strstr(e.translation, ALL[59 % 3] == CODE_RESET ? "has a link" : "Too many"));
     }
-    assert_int_equal(t.letters, 2 * 6); /* for new passwords, and for the rest */
+    assert_int_equal(t.letters, 2 * 6 + 4); /* for new passwords, and for the rest; and the owner's own, each hour */
     pass(DAY_MS - 5 * HOUR_MS);
     assert_true(proven(sid, secret, CODE_RESET));
     assert_true(account_reset_password(t.accounts, sid, true, "battery staple", &e));

@@ -67,12 +67,13 @@ static void take_key(struct world *w, const char *kid, bool published)
 }
 
 /* What the token endpoint gives: an ID token of these. */
-static void say_tokens(struct world *w, const char *issuer, const char *aud, const char *nonce, int iat)
+static void say_signed_in(struct world *w, const char *issuer, const char *aud, const char *nonce, int iat,
+                          json_t *auth_time)
 {
     cjose_err err;
     const char *compact;
-    json_t *claims = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "iss", issuer, "aud", aud, "nonce", nonce, "sub",
-                               "p-1", "iat", iat, "exp", iat + 300);
+    json_t *claims = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:o*}", "iss", issuer, "aud", aud, "nonce", nonce, "sub",
+                               "p-1", "iat", iat, "exp", iat + 300, "auth_time", auth_time);
     char *payload = json_dumps(claims, JSON_COMPACT);
     cjose_header_t *header = cjose_header_new(&err);
     cjose_header_set(header, "alg", "ES256", &err);
@@ -85,6 +86,11 @@ static void say_tokens(struct world *w, const char *issuer, const char *aud, con
     cjose_header_release(header);
     free(payload);
     json_decref(claims);
+}
+
+static void say_tokens(struct world *w, const char *issuer, const char *aud, const char *nonce, int iat)
+{
+    say_signed_in(w, issuer, aud, nonce, iat, NULL);
 }
 
 /* more: lines of the table besides. */
@@ -143,11 +149,11 @@ static void the_browser_is_sent_with_all_that_binds_the_answer(void **state)
     assert_string_equal(url.data,
                         "http://127.0.0.1:1/auth?lang=ru&response_type=code&client_id=par%20ta&redirect_uri="
                         "https%3A%2F%2Fschool.example%2Fback%3Fx%3D1%26y&scope=openid&state=st.ate&code_challenge=chal"
-                        "&code_challenge_method=S256&nonce=n0nce");
+                        "&code_challenge_method=S256&nonce=n0nce&max_age=31536000");
     text_clear(&url);
     const struct oidc_asking anew = {"https://school.example/back", "st.ate", "n0nce", "chal", true};
     assert_int_equal(oidc_client_address(w.client, &anew, &url, &w.problem), OIDC_GOOD);
-    assert_non_null(strstr(url.data, "&nonce=n0nce&prompt=login"));
+    assert_non_null(strstr(url.data, "&nonce=n0nce&prompt=login&max_age=0"));
     assert_int_equal(http_service_requests(w.services[METADATA]), 1); /* kept */
     text_finish(&url);
     stop(&w);
@@ -168,6 +174,64 @@ static void a_code_becomes_a_person(void **state)
                                   "%2Fback&code_verifier=verifier&client_id=par%20ta"));
     free(asked);
     stop(&w);
+}
+
+/* since_s 0: they were not asked to sign in anew. */
+static void comes_back(struct world *w, int64_t since_s, enum oidc_outcome outcome, int64_t auth_time_s)
+{
+    struct oidc_person person;
+    const struct oidc_answer answer = {"c/1",   NULL,   "https://school.example/back", "n0nce", "verifier",
+                                       NOW + 5, since_s};
+    text_clear(&w->problem);
+    enum oidc_outcome is = oidc_client_person(w->client, &answer, &person, &w->problem);
+    if (is != outcome)
+        fail_msg("since %lld: %d, not %d: \"%s\"", (long long)since_s, is, outcome,
+                 w->problem.len != 0 ? w->problem.data : "");
+    if (is == OIDC_GOOD)
+        assert_int_equal(person.auth_time_s, auth_time_s);
+    else
+        assert_non_null(strstr(w->problem.data, "auth_time"));
+    oidc_person_finish(&person);
+}
+
+/* Core, 3.1.2.1 (max_age) and 3.1.3.7, 13: who was asked to sign in anew must have, by the provider's own word, give or
+ * take the clocks'. */
+static void who_is_to_sign_in_anew_must_have(void **state)
+{
+    enum { SINCE = NOW - 60 };
+    const struct {
+        json_t *auth_time;
+        bool anew;      /* it proves a sign-in anew */
+        int64_t said_s; /* −1: nothing, or nothing that may be */
+    } CASES[] = {
+        {json_integer(NOW), true, NOW},
+        {json_integer(SINCE), true, SINCE},
+        {json_integer(SINCE - ID_TOKEN_SKEW_S), true, SINCE - ID_TOKEN_SKEW_S},
+        {json_integer(SINCE - ID_TOKEN_SKEW_S - 1), false, SINCE - ID_TOKEN_SKEW_S - 1},
+        {json_integer(NOW - 86400), false, NOW - 86400},
+        {json_integer(NOW + 5 + ID_TOKEN_SKEW_S), true, NOW + 5 + ID_TOKEN_SKEW_S},
+        {json_integer(NOW + 5 + ID_TOKEN_SKEW_S + 1), false, -1},
+        {json_string("now"), false, -1},
+        {NULL, false, -1},
+    };
+    struct world w, trusted;
+    start(&w, "", NULL);
+    start(&trusted, "auth_time: false\n", NULL);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        say_signed_in(&w, w.urls[METADATA], "par ta", "n0nce", NOW, json_incref(CASES[i].auth_time));
+        comes_back(&w, SINCE, CASES[i].anew ? OIDC_GOOD : OIDC_REFUSED, CASES[i].said_s);
+        comes_back(&w, 0, OIDC_GOOD, CASES[i].said_s);
+        say_signed_in(&trusted, trusted.urls[METADATA], "par ta", "n0nce", NOW, CASES[i].auth_time);
+        comes_back(&trusted, SINCE, OIDC_GOOD, -1); /* the operator takes the provider's word */
+    }
+    struct text url = TEXT_INIT;
+    const struct oidc_asking anew = {"https://school.example/back", "st.ate", "n0nce", "chal", true};
+    assert_int_equal(oidc_client_address(trusted.client, &anew, &url, &trusted.problem), OIDC_GOOD);
+    assert_non_null(strstr(url.data, "&prompt=login"));
+    assert_null(strstr(url.data, "max_age"));
+    text_finish(&url);
+    stop(&w);
+    stop(&trusted);
 }
 
 static void what_it_says_must_hold(void **state)
@@ -409,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_browser_is_sent_with_all_that_binds_the_answer),
         cmocka_unit_test(a_code_becomes_a_person),
+        cmocka_unit_test(who_is_to_sign_in_anew_must_have),
         cmocka_unit_test(what_it_says_must_hold),
         cmocka_unit_test(one_that_names_itself_must_do_so),
         cmocka_unit_test(one_that_is_away_or_odd_is_told_apart_from_one_that_says_no),

@@ -90,6 +90,8 @@ static void what_is_not_right_is_refused_with_its_line(void **state)
         {HEAD "token_parameters: ['x&client_id']\n", "f:5: token_parameters: a name of"},
         {HEAD "token_parameters: [a, b, c, d, e]\n", "f:5: token_parameters: more than 4"},
         {HEAD "userinfo_token: query\n", "f:5: userinfo_token: must be header or form"},
+        {HEAD "auth_time: maybe\n", "f:5: auth_time: must be true or false"},
+        {HEAD "identity: userinfo\nauth_time: true\n", "f:6: auth_time: only an ID token says it"},
         {HEAD "id: other\n", "f:5:"},
         {"id: Diary\nissuer: https://d.example\nclient_id: c\nname: {ru: Д, en: D}\n", "f:1: id: must be of a-z"},
         {"id: ../d\nissuer: https://d.example\nclient_id: c\nname: {ru: Д, en: D}\n", "id: must be of a-z"},

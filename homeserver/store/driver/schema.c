@@ -648,6 +648,9 @@ static const char *const MIGRATIONS[] = {
     " kind TEXT NOT NULL CHECK (kind IN ('separate', 'no_contact'))) STRICT;"
     "ALTER TABLE oauth_device_codes ADD COLUMN address TEXT NOT NULL DEFAULT '';" /* from where it was asked for */
     "ALTER TABLE users ADD COLUMN session_epoch INTEGER NOT NULL DEFAULT 0;", /* how often all sessions were ended */
+
+    /* 38: whoever began it has proven nothing then (store/matrix/page_sessions.h) */
+    "ALTER TABLE page_sessions ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;",
 };
 
 int schema_version(void)

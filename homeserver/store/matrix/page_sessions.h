@@ -26,6 +26,7 @@ struct page_session {
     bool admin;
     char *language; /* heap; NULL: they have not chosen any */
     int64_t seen_ms, created_ms;
+    bool stale; /* its beginning proved nothing of who was there (a provider that they were signed in at already) */
 };
 void page_session_finish(struct page_session *session);
 
@@ -35,7 +36,7 @@ bool page_sessions_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES
 int64_t page_sessions_count(struct db *db, user_no user, int64_t now_ms); /* of those that are in time */
 
 /* Inside a job. */
-bool page_sessions_insert(struct tx *tx, user_no user, const unsigned char hash[TOKEN_HASH_BYTES]);
+bool page_sessions_insert(struct tx *tx, user_no user, const unsigned char hash[TOKEN_HASH_BYTES], bool stale);
 bool page_sessions_seen(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES]);
 bool page_sessions_delete(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES]);
 bool page_sessions_delete_of(struct tx *tx, user_no user);
