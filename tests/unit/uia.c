@@ -8,11 +8,23 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
+
+/* Instead of libsodium's: what is wiped, and whether the typed secret was in it. */
+#define TYPED "korrekt-horse"
+static int wiped;
+
+void sodium_memzero(void *const bytes, const size_t len)
+{
+    if (bytes != NULL && memmem(bytes, len, TYPED, strlen(TYPED)) != NULL)
+        ++wiped;
+    explicit_bzero(bytes, len);
+}
 
 static bool check_secret(struct request *r, const json_t *auth, struct uia_attempt *attempt)
 {
@@ -247,6 +259,53 @@ static void the_last_parameters_count(void **state)
 static _Atomic int passed;
 static char shared_body[256];
 
+/* Every copy of a typed password that is kept or handed on is wiped when it has had its use: in a session that ends
+ * (complete, pushed out, with the server), that is told anew, that is too large to be kept; and in a request that goes
+ * on with what another has said. */
+static void what_was_typed_is_wiped(void **state)
+{
+    struct bench *b = *state;
+    char id[32], body[256];
+    wiped = 0;
+    assert_false(ask(b, "{\"new_password\":\"" TYPED "\"}", ONE_STAGE));
+    assert_int_equal(wiped, 0); /* it is needed still */
+    session_id(b, id);
+    with_session(body, id, "test.secret", ",\"secret\":\"wrong\"");
+    assert_false(ask(b, body, ONE_STAGE));
+    assert_int_equal(wiped, 1); /* the request's copy */
+    with_session(body, id, "test.secret", ",\"secret\":\"right\"");
+    assert_true(ask(b, body, ONE_STAGE));
+    assert_string_equal(json_get_string(b->r.body, "new_password"), TYPED);
+    assert_int_equal(wiped, 3); /* the session's, and the request's */
+
+    assert_false(ask(b, "{\"new_password\":\"" TYPED "\"}", ONE_STAGE));
+    session_id(b, id);
+    snprintf(body, sizeof body, "{\"new_password\":\"another\",\"auth\":{\"session\":\"%s\"}}", id);
+    assert_false(ask(b, body, ONE_STAGE));
+    assert_int_equal(wiped, 4); /* what was said before */
+
+    assert_false(ask(b, "{\"new_password\":\"" TYPED "\"}", ONE_STAGE));
+    for (int i = 0; i < 4; ++i)
+        assert_false(ask(b, "{}", ONE_STAGE));
+    assert_int_equal(wiped, 5); /* pushed out */
+
+    struct text large = TEXT_INIT;
+    text_adds(&large, "{\"new_password\":\"" TYPED "\",\"x\":\"");
+    for (int i = 0; i < 20000; ++i)
+        text_adds(&large, "too large to be kept");
+    text_adds(&large, "\"}");
+    assert_false(ask(b, large.data, ONE_STAGE));
+    assert_int_equal(wiped, 6); /* not kept */
+    text_finish(&large);
+
+    struct uia *other = uia_create(2), *mine = b->server.uia;
+    b->server.uia = other;
+    assert_false(ask(b, "{\"new_password\":\"" TYPED "\"}", ONE_STAGE));
+    b->server.uia = mine;
+    uia_destroy(other);
+    assert_int_equal(wiped, 7);
+}
+
 static void *race(void *arg)
 {
     struct bench *b = arg;
@@ -283,6 +342,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_session_is_for_one_operation, make, unmake),
         cmocka_unit_test_setup_teardown(sessions_are_bounded, make, unmake),
         cmocka_unit_test_setup_teardown(the_last_parameters_count, make, unmake),
+        cmocka_unit_test_setup_teardown(what_was_typed_is_wiped, make, unmake),
         cmocka_unit_test_setup_teardown(only_one_passes, make, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
