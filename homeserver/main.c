@@ -69,6 +69,7 @@
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
 #include "policy/records/day_change.h"
+#include "policy/signup/guardian_told.h"
 #include "policy/signup/link_letters.h"
 
 #define FIRST_MS 100                     /* what need not be done before people are served is begun so much later */
@@ -92,6 +93,7 @@ struct app {
     struct media_upkeep media_upkeep;
     struct post *post; /* mail and SMS */
     struct link_letters link_letters;
+    struct guardians_told guardians_told;
     struct transactions *transactions; /* to application services */
     struct takeover takeover;          /* of their registrations */
     struct http *http;
@@ -466,6 +468,7 @@ static enum job_outcome run_push(void *arg, const _Atomic bool *stop)
 static bool start_jobs(struct app *app)
 {
     struct server *s = &app->server;
+    app->guardians_told = (struct guardians_told){s->writer, s->rooms};
     const struct job_row rows[] = {
         /* name, first run after, period, thread of its own, function */
         {"delayed", FIRST_MS, MINUTE_MS, false, run_delayed_messages, s}, /* held in quiet hours (school.md F3) */
@@ -480,6 +483,7 @@ static bool start_jobs(struct app *app)
         {"erasures", FIRST_MS, MINUTE_MS, true, run_erasures,
          s}, /* that are under way (G4): all that somebody ever wrote */
         {LINK_LETTERS_JOB, FIRST_MS, LINK_LETTERS_LOOK_MS, false, link_letters_run, &app->link_letters},
+        {"guardians-told", FIRST_MS, GUARDIANS_TOLD_LOOK_MS, false, guardians_told_run, &app->guardians_told},
         {"idle-memory", IDLE_MEMORY_PERIOD_MS, IDLE_MEMORY_PERIOD_MS, false, idle_memory_run, &app->idle_memory},
         {"media", FIRST_MS, MINUTE_MS, true, media_upkeep_run, &app->media_upkeep},
         {"roster-held", FIRST_MS, PULLER_LOOK_MS, false, puller_look, s->puller},

@@ -481,7 +481,7 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     struct doing d;
     char source[SOURCE_BYTES];
     school_no school = school_of_child(c, child);
-    struct guardianship_row row = {child, guardian, SOURCE_SCHOOL, c->tx->now_ms};
+    struct guardianship_row row = {child, guardian, SOURCE_SCHOOL, c->tx->now_ms, .by = c->actor->user};
     d = (struct doing){.c = c};
     if (child == guardian)
         return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);

@@ -58,7 +58,8 @@ struct approval {
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen);
 bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t seen);
 
-/* Whether the actor may see it: whoever could decide. The applicant's own are theirs to see anyway. */
+/* Whether the actor may see it: whoever could decide, be it with a reason (D9). The applicant's own are
+ * theirs to see anyway. */
 bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row);
 
 /* Whether it is the user's own to see and to change: D9, one about a child from whom they are

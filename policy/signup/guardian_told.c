@@ -4,6 +4,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
@@ -12,8 +13,9 @@
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
-#include "policy/signup/links.h"
+#include "policy/records/change.h"
 #include "policy/school_rooms/notices.h"
+#include "policy/signup/links.h"
 
 #define HEARERS_MAX 8 /* guardians and class teachers: of two and, at a time, one */
 
@@ -60,7 +62,7 @@ static bool reads(struct db *db, user_no user)
     return active;
 }
 
-bool guardian_tell(struct changing_records *c, user_no child, user_no guardian)
+static bool tell(struct changing_records *c, user_no child, user_no guardian)
 {
     user_no hearers[HEARERS_MAX];
     school_no school;
@@ -72,4 +74,50 @@ bool guardian_tell(struct changing_records *c, user_no child, user_no guardian)
         if (hearers[i] != guardian && hearers[i] != c->actor->user && reads(c->tx->db, hearers[i]))
             done = tell_one(c, hearers[i], child, guardian);
     return done;
+}
+
+/* --- The job --- */
+
+#define SHARE 16 /* of one run */
+
+struct telling {
+    struct rooms *rooms;
+    struct guardianship_row of;
+    bool found, quiet; /* quiet: it cannot be told, and is not tried again */
+};
+
+static bool job_tell(struct tx *tx, void *arg, struct error *e)
+{
+    struct telling *t = arg;
+    char source[SOURCE_BYTES];
+    t->found = guardianships_untold(tx->db, &t->of);
+    if (!t->found)
+        return true;
+    const struct actor whoever = {.name = "server", .user = t->of.by};
+    struct changing_records c = {.tx = tx, .rooms = t->rooms, .actor = &whoever, .e = e};
+    bool stands = guardianships_source(tx->db, t->of.child, t->of.guardian, source);
+    return (t->quiet || !stands || tell(&c, t->of.child, t->of.guardian)) &&
+           (guardianships_told(tx->db, t->of.child, t->of.guardian) || error_set(e, ERROR_UNKNOWN, NULL));
+}
+
+static bool tell_next(const struct guardians_told *told, bool *more)
+{
+    struct error e = {0};
+    struct telling t = {.rooms = told->rooms};
+    bool done = writer_run(told->writer, job_tell, &t, &e);
+    if (!done && e.code != ERROR_UNKNOWN) { /* no other try says anything else, and those behind it wait */
+        log_warn("guardians", "that a child has a new guardian could not be told: %s", error_sentence(&e));
+        t.quiet = true;
+        done = writer_run(told->writer, job_tell, &t, &e);
+    }
+    *more = done && t.found;
+    return done;
+}
+
+enum job_outcome guardians_told_run(void *guardians_told, const _Atomic bool *stop)
+{
+    bool more = true, done = true;
+    for (int i = 0; i < SHARE && more && !*stop; ++i)
+        done = tell_next(guardians_told, &more);
+    return !done ? JOB_FAILED : more ? JOB_MORE : JOB_DONE;
 }

@@ -16,7 +16,6 @@
 #include "policy/audit/audit.h"
 #include "policy/signup/applications.h"
 #include "policy/signup/eligibility.h"
-#include "policy/signup/guardian_told.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
 #include "policy/school_rooms/documents.h"
@@ -154,7 +153,7 @@ static bool admit(struct changing_records *c, application_no no, const struct gu
                 (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
                  error_set(c->e, ERROR_UNKNOWN, NULL)) &&
                 office_act_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
-                documents_ensure(c->rooms, c->tx, row.user, c->e) && guardian_tell(c, row.child, row.user);
+                documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);
     return done;
 }

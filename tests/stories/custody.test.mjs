@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { unzip } from "./harness.mjs";
+import { until, unzip } from "./harness.mjs";
 import { HERE, V3, World, postOffice, q } from "./world.mjs";
 import { Visitor, pageRoutes } from "./visitor.mjs";
 
@@ -27,6 +27,9 @@ before(async () => {
 after(() => w?.stop());
 
 const custody = (whose, guardian, to) => w.do(w.office, "PUT", `/guardianships/${q(whose)}/${q(guardian.getUserId())}/custody`, { custody: to, reason: REASON });
+
+/** Rooms that somebody is asked into. */
+const invitations = async (who) => Object.keys((await who.http.authedRequest("GET", "/sync", { timeout: 0 })).rooms?.invite ?? {});
 
 /** A guardian who has left traces by every way that a guardian has: contacts, a device's name, a correction, a chat with the child. */
 async function guardian(of, family_name, given_name, email) {
@@ -159,6 +162,32 @@ test("D9, separately: a class teacher whose own child is in the class reads of t
 const acts = TABLE.map((line) => /^(POST|PUT|DELETE) (\/_(?:matrix|parta)\S*\{(?:userId|child|guardian)\}\S*) =/.exec(line)).filter(Boolean)
     .filter(([, , path]) => !/\/user\/\{userId\}|\/rooms\/\{roomId\}\/typing/.test(path)); // one's own
 const BODY = { reason: REASON, given_name: "Иной", family_name: "Иной", standing: "locked", role: "teacher", school: HERE, body: "слово", custody: "shared", displayname: "Иной", presence: "online", locked: true, suspended: true };
+
+test("D9: the office sees why somebody waits who came by a child's link, and nobody else does; once they are let in, whom it concerns is told", async () => {
+    const of = await newChild("Жданная");
+    const first = await w.newClient("guardian", { child: of.id, family_name: "Первая", given_name: "Алла" });
+    const leader = await w.newClient("class_teacher", { class: school.class, family_name: "Классная", given_name: "Нина" });
+    await custody(of.id, first, "separate");
+    const contact = await w.proven(w.newPhone());
+    const comes = await w.signUp({ token: of.token, contact, given_name: "Егор", family_name: "Приходящий" });
+    const told = await w.api(comes, "POST", "/guardian_links/confirm", { token: of.token, bind_to: comes.getUserId() });
+    assert.equal(told.body.outcome, "waits");
+    const { items } = await w.do(w.office, "GET", `/applications?school=${HERE}&kind=guardian`);
+    const mine = items.find((a) => a.user_id === comes.getUserId());
+    assert.equal(mine?.settled, true, JSON.stringify(items));
+    assert.equal((await w.do(w.office, "GET", `/applications/${mine.application}`)).settled, true);
+    for (const who of [leader, comes, first, of.client]) {
+        const seen = await w.api(who, "GET", `/applications/${mine.application}`);
+        assert.ok(!("settled" in seen.body), JSON.stringify(seen.body));
+    }
+    const unasked = await w.api(w.office, "POST", `/applications/${mine.application}/approve`);
+    assert.deepEqual([unasked.status, unasked.body["org.parta.code"]], [403, "settled"]);
+    await custody(of.id, first, "shared");
+    assert.ok(!("settled" in (await w.do(w.office, "GET", `/applications/${mine.application}`))));
+    await w.do(w.office, "POST", `/applications/${mine.application}/approve`);
+    assert.ok(!("settled" in (await w.do(w.office, "GET", `/applications/${mine.application}`))));
+    for (const who of [first, leader]) await until(async () => (await invitations(who)).length > 0, "the notice of a new guardian");
+});
 
 test("D9, no contact: child and other guardian are nowhere offered, the guardian not to them; every act is refused as of a stranger, in neutral words", async () => {
     const pupil = await newChild("Мелания");

@@ -22,6 +22,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/store/school/audit.h"
 #include "policy/school_rooms/associations.h"
+#include "policy/signup/guardian_told.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -831,16 +832,102 @@ static bool was_told(user_no user)
     return room != 0 && memberships_of(w.f.db, room, user) == MEMBERSHIP_INVITE;
 }
 
-/* A child may make itself a parent, and a link be in a stranger's hands: those in force and the class teacher hear of
- * it, nobody else. */
-static void d2_who_answers_for_a_child_hears_of_its_new_guardian(void **state)
+static bool job_script(struct tx *tx, void *arg, struct error *e)
+{
+    return db_script(tx->db, arg);
+}
+
+/* What the families were made of at the beginning is no news. */
+static void begin_telling(void)
 {
     struct error e;
-    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e));
+    assert_true(writer_run(w.f.writer, job_script, "DELETE FROM untold_guardians", &e));
+}
+
+static void tell_of_guardians(void)
+{
+    static const _Atomic bool stop = false;
+    struct guardians_told told = {w.f.writer, w.f.rooms};
+    struct guardianship_row left;
+    assert_int_equal(guardians_told_run(&told, &stop), JOB_DONE);
+    assert_false(guardianships_untold(w.f.db, &left));
+}
+
+struct by_roster {
+    user_no child, guardians[2];
+    int64_t since_ms;
+    bool gone;
+};
+
+static bool roster_act(struct changing_records *c, void *arg)
+{
+    const struct by_roster *r = arg;
+    bool done = true;
+    fixture_acts(c->tx);
+    for (int i = 0; i < 2 && r->guardians[i] != 0; ++i)
+        done = done && (r->gone ? guardianships_delete(c->tx->db, r->child, r->guardians[i])
+                                : guardianships_put(c->tx->db, &(struct guardianship_row){r->child, r->guardians[i],
+                                                                                          SOURCE_ROSTER, r->since_ms}));
+    return done;
+}
+
+/* A child may make itself a parent, a link be in a stranger's hands, an office or a roster err: those in force and the
+ * class teacher hear of it by whichever door, nobody else. */
+enum door { BY_LINK, BY_OFFICE, BY_ROSTER };
+static void hears_by(enum door door)
+{
+    struct error e;
     user_no who = stranger("Newt");
-    assert_int_equal(comes_by_link(w.young, who), GUARDIAN_CONFIRMED);
+    begin_telling();
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e));
+    if (door == BY_LINK)
+        assert_int_equal(comes_by_link(w.young, who), GUARDIAN_CONFIRMED);
+    else if (door == BY_OFFICE)
+        assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, who}, &e));
+    else
+        assert_true(
+            world_run(&w, w.admin, roster_act, &(struct by_roster){w.young, {who}, clock_wall_ms() + MINUTE_MS}, &e));
+    assert_false(was_told(father));
+    tell_of_guardians();
     assert_true(was_told(father) && was_told(w.class_teacher));
     assert_false(was_told(who) || was_told(mother) || was_told(w.young) || was_told(w.teacher) || was_told(w.admin));
+}
+
+static void d2_who_answers_for_a_child_hears_of_its_new_guardian(void **state)
+{
+    hears_by(BY_LINK);
+}
+
+static void d2_who_answers_for_a_child_hears_of_whom_the_office_adds(void **state)
+{
+    hears_by(BY_OFFICE);
+}
+
+static void d2_who_answers_for_a_child_hears_of_whom_a_roster_adds(void **state)
+{
+    hears_by(BY_ROSTER);
+}
+
+/* A roster that brings the families of a school tells nobody of themselves; nor is anybody told of what is over before
+ * it was told, or of the same guardianship once more. */
+static void d2_what_is_no_news_is_not_told(void **state)
+{
+    struct error e;
+    user_no one = stranger("One"), other = stranger("Other");
+    begin_telling();
+    for (int i = 0; i < 2; ++i)
+        assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, i == 0 ? mother : father}, &e));
+    struct by_roster both = {w.young, {one, other}, clock_wall_ms()};
+    assert_true(world_run(&w, w.admin, roster_act, &both, &e));
+    tell_of_guardians();
+    assert_false(was_told(one) || was_told(other) || was_told(w.class_teacher));
+    assert_true(world_run(&w, w.admin, roster_act, &both, &e)); /* again */
+    both.gone = true;
+    assert_true(world_run(&w, w.admin, roster_act, &both, &e));
+    assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, father}, &e));
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, father}, &e));
+    tell_of_guardians();
+    assert_false(was_told(other) || was_told(w.class_teacher));
 }
 
 /* Whoever is erased is in nobody's custody any more, and the erasure comes to its end. */
@@ -1001,6 +1088,9 @@ int main(void)
         TEST(d9_nor_does_a_link_of_the_class_bring_them_unasked),
         TEST(d9_g4_an_erasure_leaves_that_there_is_an_order),
         TEST(d2_who_answers_for_a_child_hears_of_its_new_guardian),
+        TEST(d2_who_answers_for_a_child_hears_of_whom_the_office_adds),
+        TEST(d2_who_answers_for_a_child_hears_of_whom_a_roster_adds),
+        TEST(d2_what_is_no_news_is_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -651,6 +651,13 @@ static const char *const MIGRATIONS[] = {
 
     /* 38: whoever began it has proven nothing then (store/matrix/page_sessions.h) */
     "ALTER TABLE page_sessions ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;",
+
+    /* 39: of which new guardians a child's others have not been told yet (policy/signup/guardian_told.h) */
+    "CREATE TABLE untold_guardians ("
+    " child INTEGER NOT NULL REFERENCES users, guardian INTEGER NOT NULL REFERENCES users,"
+    " by_user INTEGER NOT NULL," /* who need not be told; 0: nobody */
+    " PRIMARY KEY (child, guardian)) STRICT;"
+    "CREATE INDEX untold_guardians_guardian ON untold_guardians (guardian);",
 };
 
 int schema_version(void)

@@ -11,7 +11,22 @@
     "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "                                      \
     "LEFT JOIN custodies k ON k.child = g.child AND k.guardian = g.guardian "
 
-enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, COUNTS_AGAIN, DELETE, N };
+enum {
+    ALL,
+    OF_PERSON,
+    BEYOND,
+    PAGE,
+    GUARDIANS,
+    CHILDREN,
+    SOURCE,
+    PUT,
+    COUNTS_AGAIN,
+    DELETE,
+    UNTOLD,
+    UNTOLD_PUT,
+    TOLD,
+    N
+};
 static const struct statement TEXTS[N] = {
     [ALL] = GUARDIANSHIP_ALONE,
     [OF_PERSON] = GUARDIANSHIP_ALONE "WHERE g.child = $1 UNION " GUARDIANSHIP_ALONE "WHERE g.guardian = $1",
@@ -32,6 +47,13 @@ static const struct statement TEXTS[N] = {
              EPOCH_PEOPLE, GUARDED},
     [COUNTS_AGAIN] = {"UPDATE guardianships SET since_ms = $3 WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE},
     [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
+    [UNTOLD] = "SELECT child, guardian, by_user FROM untold_guardians LIMIT 1",
+    /* A roster that brings a school's families tells nobody of them: only whoever answered for the child before. */
+    [UNTOLD_PUT] = "INSERT INTO untold_guardians (child, guardian, by_user) SELECT $1, $2, $3"
+                   " WHERE NOT EXISTS (SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2)"
+                   " AND ($4 <> 0 OR EXISTS (SELECT 1 FROM guardianships WHERE child = $1 AND since_ms < $5))"
+                   " ON CONFLICT (child, guardian) DO NOTHING",
+    [TOLD] = "DELETE FROM untold_guardians WHERE child = $1 AND guardian = $2",
 };
 STATEMENTS(GUARDIANSHIPS, "guardianships", TEXTS);
 
@@ -88,7 +110,10 @@ bool guardianships_source(struct db *db, user_no child, user_no guardian, char s
 
 bool guardianships_put(struct db *db, const struct guardianship_row *row)
 {
-    return db_run(db, &GUARDIANSHIPS, PUT, "iiti", row->child, row->guardian, source_column(row->source),
+    bool by_roster = row->source == NULL || source_is_roster(row->source);
+    return db_run(db, &GUARDIANSHIPS, UNTOLD_PUT, "iiiii", row->child, row->guardian, row->by, (int64_t)!by_roster,
+                  row->since_ms) &&
+           db_run(db, &GUARDIANSHIPS, PUT, "iiti", row->child, row->guardian, source_column(row->source),
                   row->since_ms);
 }
 
@@ -99,5 +124,20 @@ bool guardianships_count_again(struct tx *tx, user_no child, user_no guardian)
 
 bool guardianships_delete(struct db *db, user_no child, user_no guardian)
 {
-    return db_run(db, &GUARDIANSHIPS, DELETE, "ii", child, guardian);
+    return guardianships_told(db, child, guardian) && db_run(db, &GUARDIANSHIPS, DELETE, "ii", child, guardian);
+}
+
+bool guardianships_untold(struct db *db, struct guardianship_row *out)
+{
+    struct stmt *q = db_query(db, &GUARDIANSHIPS, UNTOLD, "");
+    bool found = stmt_next(q);
+    if (found)
+        *out = (struct guardianship_row){.child = col_int(q, 0), .guardian = col_int(q, 1), .by = col_int(q, 2)};
+    stmt_end(q);
+    return found;
+}
+
+bool guardianships_told(struct db *db, user_no child, user_no guardian)
+{
+    return db_run(db, &GUARDIANSHIPS, TOLD, "ii", child, guardian);
 }

@@ -20,6 +20,7 @@ struct guardianship_row {
     int64_t since_ms;                                 /* since when it has counted (D9); 0: not known */
     const char *child_localpart, *guardian_localpart; /* only read; NULL: not asked */
     enum custody custody;                             /* D9: likewise, with them */
+    user_no by; /* put: who adds it, and need not be told; 0: nobody. Else not looked at */
 };
 
 struct stmt *guardianships_all(struct db *db);                     /* in no order */
@@ -47,5 +48,10 @@ bool guardianships_put(struct db *db, const struct guardianship_row *row); /* in
 bool guardianships_count_again(struct tx *tx, user_no child,
                                user_no guardian); /* D9: after no_contact; none: nothing */
 bool guardianships_delete(struct db *db, user_no child, user_no guardian);
+
+/* Of what guardianships_put has added, whoever answers for the child is to be told (policy/signup/guardian_told.h): one
+ * that nobody has been told of yet, its child, guardian and by. false: there is none. */
+bool guardianships_untold(struct db *db, struct guardianship_row *out);
+bool guardianships_told(struct db *db, user_no child, user_no guardian); /* inside a job */
 
 #endif
