@@ -158,13 +158,27 @@ static bool is_operator(const struct request *r)
     return r->identity.kind != NULL && r->identity.user == 0;
 }
 
+/* D9: who is kept from somebody hears of them what is heard of nobody. The office knows that they are there, and hears
+ * that somebody else sees to it (J4). */
+static bool is_hidden(struct db *db, user_no who, user_no user)
+{
+    struct person_facts facts;
+    if (!school_apart(db, who, user))
+        return false;
+    school_person_at(db, 0, who, user, &facts);
+    return (facts.roles & ROLE_ADMINISTRATOR) == 0;
+}
+
+static bool knows(struct db *db, user_no who, user_no user)
+{
+    return who == user || (viewer_knows(db, who, user) && !is_hidden(db, who, user));
+}
+
 user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e)
 {
     const char *server = rooms_settings(r->server->rooms)->server_name;
     user_no user = users_by_id(db, server, user_id);
-    bool known =
-        user != 0 &&
-        (r->identity.user == 0 ? is_operator(r) : user == r->identity.user || viewer_knows(db, r->identity.user, user));
+    bool known = user != 0 && (r->identity.user == 0 ? is_operator(r) : knows(db, r->identity.user, user));
     return known || api_not_there(e, API_PERSON) ? user : 0;
 }
 

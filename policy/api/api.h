@@ -59,7 +59,7 @@ bool api_write(struct request *r, api_act_fn *act, void *state);
 
 /* Decoding: 0: *e is ERROR_NOT_FOUND. Inside a job pass tx->db and records.e, otherwise r->db and &r->error. Whoever
  * calls knows of the people and schools that they share a school with, and an operator of all; others are told as those
- * that do not exist (A1). */
+ * that do not exist (A1), and so is from whom they are kept, unless they are the office (D9). */
 user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e);
 school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e);
 class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e);

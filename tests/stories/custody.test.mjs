@@ -210,7 +210,7 @@ test("D9, no contact: child and other guardian are nowhere offered, the guardian
         for (const [door, text] of told.filter(([d]) => !/\/refusals|export/.test(d))) assert.doesNotMatch(text, TELLING, door);
     }
 
-    const stranger = w.one({ role: "pupil", class: "8А" }).id; // of the same school, and nothing to him
+    const stranger = w.one({ school: w.there, role: "pupil" }).id; // of another school: nor does he learn that they are at his
     assert.ok(acts.length > 15);
     for (const [, method, route] of acts)
         for (const whom of [pupil.id, stays.id]) {
@@ -224,9 +224,8 @@ test("D9, no contact: child and other guardian are nowhere offered, the guardian
             assert.equal(answers[0], answers[1], `${method} ${route}: as of a stranger`);
             assert.match(answers[0], route.endsWith("/report") ? /^[24]/ : /^4/, `${method} ${route} ${answers[0]}`);
         }
-    const outside = w.one({ school: w.there, role: "pupil" }).id; // whom one would talk with is to one as at no school of one's own
     for (const invite of [pupil.id, stays.id]) {
-        const [refused, strange] = await Promise.all([invite, outside].map((id) => w.directWith(kept.client, id).then(() => "made", (e) => [e.httpStatus, e.data])));
+        const [refused, strange] = await Promise.all([invite, stranger].map((id) => w.directWith(kept.client, id).then(() => "made", (e) => [e.httpStatus, e.data])));
         assert.notEqual(refused, "made");
         assert.deepEqual(refused, strange);
     }
