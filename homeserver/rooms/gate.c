@@ -175,7 +175,10 @@ static void read_words(struct asking *a)
 {
     const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
     const char *type = a->q->type != NULL ? a->q->type : usual;
-    struct gate_names names = {.db = a->db, .server_name = a->server_name, .room = a->q->room};
+    struct gate_names names = {.db = a->db,
+                               .eyes = gate_eyes(a->f->actor.service ? 0 : a->q->actor),
+                               .server_name = a->server_name,
+                               .room = a->q->room};
     const struct event_names there = {gate_names_there, &names};
     a->f->wordless = event_is_wordless(type, a->q->state_key, a->q->content, a->f->quiet ? &there : NULL);
     if (a->f->quiet && (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)) {
@@ -423,6 +426,21 @@ bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner,
 {
     struct gate_question q = {.act = ACT_PROFILE, .actor = asker, .target = owner != 0 ? owner : -1};
     return fresh(school_mode, db, &q, e);
+}
+
+static bool sees_user(struct db *db, user_no asker, user_no user)
+{
+    return gate_profile(true, db, asker, user, NULL);
+}
+
+static bool sees_room(struct db *db, user_no asker, room_no room)
+{
+    return (INSIDE & 1u << memberships_of(db, room, asker)) != 0 || gate_may_see(true, db, room, asker);
+}
+
+struct gate_eyes gate_eyes(user_no actor)
+{
+    return (struct gate_eyes){actor, sees_user, sees_room};
 }
 
 struct member_set *gate_unseen(bool school_mode, struct db *db, user_no viewer)

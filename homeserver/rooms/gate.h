@@ -18,6 +18,7 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
+#include "homeserver/rooms/gate_names.h"
 #include "policy/rules/rules.h"
 
 struct db;
@@ -71,6 +72,10 @@ struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, 
 /* A1: whether the user may learn that the room exists (alias look-up, directory, summary, world-readable history). A
  * "no" is told as "not found". school_mode as in the configuration, here and below. */
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
+
+/* A1, D9: what ids in an event that actor writes may name: whose profile they may read, and rooms that they are in, or
+ * may learn of. actor 0: everything. Look-ups block (reads). */
+struct gate_eyes gate_eyes(user_no actor);
 
 /* F3, A5: whether somebody's phone may ring now about an event, and whether what it says may go out. type, content: of
  * the event, for what is urgent (F6); NULL: it is not. Reads. */

@@ -6,6 +6,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 
@@ -20,10 +21,42 @@ void gate_names_finish(struct gate_names *names)
     names->poll_id = NULL;
 }
 
+static room_no seen_room(const struct gate_names *names, const char *room_id)
+{
+    const struct gate_eyes *eyes = &names->eyes;
+    room_no room = rooms_by_id(names->db, room_id);
+    return room == 0 || eyes->asker == 0 || eyes->sees_room(names->db, eyes->asker, room) ? room : 0;
+}
+
+/* Of a room that was made in place of another, where the asker is: that one; 0: of none. */
+static room_no room_before(const struct gate_names *names)
+{
+    char *text = events_state_content(names->db, names->room, "m.room.create", "");
+    json_t *create = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const char *room_id = json_get_string(json_get_object(create, "predecessor"), "room_id");
+    room_no room = room_id != NULL ? rooms_by_id(names->db, room_id) : 0;
+    json_decref(create);
+    free(text);
+    return memberships_of(names->db, room, names->eyes.asker) == MEMBERSHIP_JOIN ? room : 0;
+}
+
+/* Whoever is or was in the room, and in the one before it, stands there to be read. */
+static bool has_user(const struct gate_names *names, const char *user_id)
+{
+    const struct gate_eyes *eyes = &names->eyes;
+    const char *server = names->server_name != NULL ? names->server_name : id_server(user_id);
+    user_no user = users_by_id(names->db, server, user_id);
+    if (user == 0 || eyes->asker == 0 || user == eyes->asker)
+        return user != 0;
+    return memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE ||
+           eyes->sees_user(names->db, eyes->asker, user) ||
+           memberships_of(names->db, room_before(names), user) != MEMBERSHIP_NONE;
+}
+
 static bool has_event(const struct gate_names *names, const char *room_id, const char *event_id)
 {
     struct event_row row;
-    room_no room = room_id != NULL ? rooms_by_id(names->db, room_id) : names->room;
+    room_no room = room_id != NULL ? seen_room(names, room_id) : names->room;
     struct stmt *q = events_by_id(names->db, event_id);
     bool here = events_next(q, &row) && row.room == room;
     stmt_end(q);
@@ -88,12 +121,11 @@ bool gate_names_there(void *ctx, enum event_named what, const char *of, const ch
     struct gate_names *names = ctx;
     switch (what) {
     case NAMED_EVENT: return has_event(names, of, id);
-    case NAMED_ROOM: return rooms_by_id(names->db, id) != 0;
+    case NAMED_ROOM: return seen_room(names, id) != 0;
     case NAMED_ANSWER: return has_answer(poll_of(names, of), id);
     case NAMED_CALL: return has_call(names, id, NULL);
     case NAMED_PARTY: return has_call(names, of, id);
-    case NAMED_USER:
-        return users_by_id(names->db, names->server_name != NULL ? names->server_name : id_server(id), id) != 0;
+    case NAMED_USER: return has_user(names, id);
     case NAMED_STATE: break;
     }
     char *content = events_state_content(names->db, names->room, of, id);

@@ -9,8 +9,17 @@
 #include "homeserver/store/driver/db.h"
 #include "policy/rules/event_types.h"
 
+/* Through whose eyes (A1, D9): of whom and of what somebody may not know, an id names nothing. gate_eyes (gate.h) makes
+ * them; all zero: the server's, who sees everything. */
+struct gate_eyes {
+    user_no asker;
+    bool (*sees_user)(struct db *db, user_no asker, user_no user);
+    bool (*sees_room)(struct db *db, user_no asker, room_no room);
+};
+
 struct gate_names {
     struct db *db;
+    struct gate_eyes eyes;
     const char *server_name; /* NULL: that of an id is not looked at */
     room_no room;
     json_t *poll;  /* the content of the poll that was asked for last; NULL: none */

@@ -254,7 +254,10 @@ static bool texts_can_be_seen(const struct draft *d, struct error *e)
 static bool lasts_wordless(const struct plan *plan, const struct draft *d)
 {
     const struct rooms_settings *settings = rooms_settings(plan->room->rooms);
-    struct gate_names names = {.db = plan->tx->db, .server_name = settings->server_name, .room = plan->room->no};
+    struct gate_names names = {.db = plan->tx->db,
+                               .eyes = gate_eyes(d->actor != 0 ? d->actor : d->sender),
+                               .server_name = settings->server_name,
+                               .room = plan->room->no};
     const struct event_names there = {gate_names_there, &names};
     return !settings->school_mode || event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
 }
