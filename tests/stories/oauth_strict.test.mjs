@@ -1,6 +1,8 @@
 // The OAuth 2.0 API as a client sees it that knows nothing of Matrix: oauth4webapi, which was written for the standards and holds every answer
 // against them. What it does not look at by itself (statuses, headers, what is left out) is looked at here.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import * as oauth from "oauth4webapi";
 import { Server } from "./harness.mjs";
@@ -127,6 +129,11 @@ test("the token endpoint refuses a code as the standard says (RFC 6749 5.2, RFC 
     const other = await registered({ client_name: "Another" });
     for (const over of [{ of: other }, { back: "https://app.example.com/back" }, { with_: oauth.generateRandomCodeVerifier() }])
         await refusedWith(redeemed(await allowed(), over), "invalid_grant");
+    const late = await allowed();
+    const db = new DatabaseSync(join(server.dir, "data", "parta.db"));
+    db.exec("PRAGMA busy_timeout = 20000; UPDATE oauth_codes SET expires_ms = 1"); // as if its time had passed
+    db.close();
+    await refusedWith(redeemed(late), "invalid_grant");
     const once = await allowed();
     const tokens = await redeemed(once);
     await refusedWith(redeemed(once), "invalid_grant");
