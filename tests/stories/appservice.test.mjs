@@ -653,6 +653,25 @@ test("A1, A2, F1, E9, J4: in a school it is bound as everybody is, and is told o
         await until(() => other.bodies().includes("it may hear this"), "the class's room");
         assert.ok(!other.bodies().includes("of another school"));
 
+        // What was begun to be told, and not taken, comes again under its id, but for what its registration lets it see no more.
+        const takes = other.answer;
+        const begun = new Map();
+        other.answer = (request, response, body) => {
+            const id = other.arrivals.at(-1);
+            if (request.method === "PUT") begun.set(id, body);
+            other.transactions.delete(id);
+            response.writeHead(500).end();
+        };
+        const withIt = () => [...begun].find(([, body]) => body.includes("taken back"))?.[0];
+        await say(school, theirs, room.room_id, "taken back");
+        const id = await until(withIt, "it was begun");
+        await reload("s2");
+        other.answer = takes;
+        await until(() => other.transactions.has(id), "it came again");
+        assert.deepEqual([ids(JSON.parse(begun.get(id))).length, ids(other.transactions.get(id))], [1, []]);
+        assert.ok(!other.bodies().includes("taken back"));
+        await reload("s1");
+
         // J4: once its registration is gone nobody acts as its users, not by a session that it had made either.
         const signedIn = await register(school, "_irc_signed_in", { inhibit_login: false });
         const whoami = () => school.request("GET", `${V3}/account/whoami`, { token: signedIn.body.access_token });
