@@ -85,7 +85,9 @@ static void read_target(struct asking *a)
     bool of_people = a->of.kind == ROOM_CLUB || a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_ARCHIVE;
     target->returns =
         of_people && a->f->actor.service && is(a, ENTERING) && taken_members_has(a->db, a->q->room, a->q->target);
-    if (enters_by_choice(a) && is(a, ENTERING) && !target->joined && !target->service)
+    /* Of whom is kept from whom nobody hears who is not there themselves. */
+    bool told = a->f->self || a->f->actor.service || memberships_of(a->db, a->q->room, a->q->actor) == MEMBERSHIP_JOIN;
+    if (enters_by_choice(a) && is(a, ENTERING) && !target->joined && !target->service && told)
         target->kept_out = school_kept_out(a->db, a->q->room, a->q->target);
 }
 

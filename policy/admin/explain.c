@@ -154,9 +154,34 @@ static struct explain_question completed(struct db *db, const struct explain_que
         q.subject.roster_kept = source_is_roster(person.source);
         person_row_finish(&person);
     }
+    q.subject.unread = q.subject.target != 0 && !q.with_target;
     q.subject.place = q.subject.class;
     q.subject.into = q.room;
     return q;
+}
+
+/* D9: the rows behind the one that decides tell what is known of others: that a court has spoken, who is whose
+ * guardian, where a child is. The office hears them; nobody of it whom such an order concerns (J4), nor
+ * anybody about themselves. */
+static bool hears_all(struct db *db, const struct explain_question *q)
+{
+    struct person_facts caller;
+    const struct subject *s = &q->subject;
+    if (q->caller == 0)
+        return true;
+    if (school_is_apart(db, q->caller))
+        return false;
+    if (q->room != 0 && s->school == 0)
+        school_person_facts(db, q->room, q->caller, &caller);
+    else
+        school_person_at(db, s->school, q->caller, s->target != 0 ? s->target : q->caller, &caller);
+    return (caller.roles & ROLE_ADMINISTRATOR) != 0;
+}
+
+static json_t *verdict_json(const struct verdict *v, bool decides)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "rule", v->rule, "code", v->code, "ru", v->sentence_ru, "en",
+                     v->sentence_en, "overridable", v->overridable, "decides", decides);
 }
 
 /* Whom a room is made with matters as much as who makes it: after the making, the invite is asked for. */
@@ -193,12 +218,10 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
         if (!verdicts[i].allowed)
             decides = &verdicts[i];
     json_t *rules = json_array();
-    for (int i = 0; i < n; ++i) {
-        const struct verdict *v = &verdicts[i];
-        json_array_append_new(rules, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "rule", v->rule, "code", v->code, "ru",
-                                               v->sentence_ru, "en", v->sentence_en, "overridable", v->overridable,
-                                               "decides", v == decides));
-    }
+    bool all = hears_all(db, q);
+    for (int i = 0; i < n; ++i)
+        if (all || &verdicts[i] == decides)
+            json_array_append_new(rules, verdict_json(&verdicts[i], &verdicts[i] == decides));
     return json_pack("{s:b, s:s, s:o, s:o}", "allowed", decides == NULL || decides->allowed, "kind", kind_of(decides),
                      "rules", rules, "facts",
                      is_office(q->act) ? office_act_facts(db, q) : room_act_facts(db, q, &question));

@@ -10,13 +10,14 @@
 
 struct explain_question {
     enum act act;
+    user_no caller;            /* who asks; 0: an operator. Who is not the office hears only what decides (D9) */
     const struct actor *actor; /* who would act: a person, or an operator (office acts only) */
     struct subject subject;    /* target, 0 where it is the actor anyway; school, class and role: office acts */
     room_no room;              /* acts in rooms; ACT_ROOMS_WRITE: in which target gets a place (D9) */
     const char *event_type;    /* ACT_SEND: NULL: m.room.message; ACT_STATE */
     const char *state_key;     /* ACT_STATE */
     enum room_kind kind;       /* ACT_CREATE_ROOM */
-    bool with_target;          /* the facts about target and the two are told, too */
+    bool with_target;          /* the caller may read of target: the facts about them and the two are told, too */
 };
 
 /* {"allowed", "kind": "allow", "refuse", "hold" or "warn", "rules": [{"rule", "code", "ru", "en", "overridable",

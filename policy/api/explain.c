@@ -63,7 +63,7 @@ static bool take_subject(struct request *r, const struct actor *caller, struct e
 static bool post_explain(struct request *r)
 {
     struct actor caller, actor;
-    struct explain_question q = {.actor = &actor};
+    struct explain_question q = {.caller = r->identity.user, .actor = &actor};
     if (!api_caller(r, &caller) || !take_act(r, &q) || !take_actor(r, &caller, &actor) ||
         !take_subject(r, &caller, &q) || !explain_check(&q, &r->error))
         return false;

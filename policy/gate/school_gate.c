@@ -178,7 +178,7 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
     if (subject->target == 0)
         return;
     meetings(db, actor, act, subject, out);
-    out->guardians = school_guardians(db, subject->target);
+    out->guardians = subject->unread ? 0 : school_guardians(db, subject->target);
     if (actor->user == 0)
         return;
     out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target);

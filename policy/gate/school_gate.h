@@ -43,6 +43,8 @@ struct subject {
     room_no room; /* ACT_REPORTS of a room, in which target, who reports, accuses whoever answers for it; 0: target is
                        * accused */
     bool own_contact, eases_own; /* rules.h, office_facts */
+    bool unread; /* who asks beforehand may not read target's records: how many guardians a child has is not counted
+                  * (D5, D9) */
 };
 
 /* Whether actor may do act (one of rules.h's office acts, or ACT_REPORT, ACT_PROFILE, ACT_FIND). false: *e is the

@@ -570,10 +570,16 @@ static bool brings_together(const struct rule_facts *f)
     return f->office.meets && !f->actor.service;
 }
 
-/* Whom the office knows of, and a class teacher need not, may come again by another account. */
+/* Whom the office knows of, and a class teacher need not, may come again by another account. The office alone is told
+ * that there is something; others, that it is not for them. */
 static bool admits_unasked(const struct rule_facts *f)
 {
     return f->office.settled && !f->actor.service;
+}
+
+static bool admits_without_office(const struct rule_facts *f)
+{
+    return f->office.settled && !is_office(f);
 }
 
 static bool not_office(const struct rule_facts *f)
@@ -958,6 +964,7 @@ static const struct rule RULES[] = {
     {RULE_J4_OWN_LINK_OFFICE, IN(ACT_APPROVE), office_invited_them, .overridable = true},
     {RULE_J4_SOMEBODY_ELSE, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_oneself_together},
     {RULE_D9_TOGETHER, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_together, .overridable = true},
+    {RULE_J4_SOMEBODY_ELSE, IN(ACT_APPROVE), admits_without_office},
     {RULE_D9_SETTLED, IN(ACT_APPROVE), admits_unasked, .overridable = true},
     /* What they say of the person comes behind what says who may ask. */
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},

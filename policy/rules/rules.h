@@ -125,8 +125,8 @@ struct person_facts {
     bool
         factor_missing; /* H1; actor of office acts, of ACT_SEND into announcements and of what is urgent: a school asks
                           * them for a second factor, the time for it is over, and they have none */
-    bool kept_out;      /* D9; target who enters a room that people made, actor of ACT_SEE who is not in it: somebody is
-                       * there from whom they are kept */
+    bool kept_out; /* D9; target who enters a room that people made, by themselves or asked by who is in it, actor of
+                   * ACT_SEE who is not in it: somebody is there from whom they are kept */
 };
 
 /* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only
