@@ -258,8 +258,9 @@ static bool get_callback(struct request *r)
         visit[0] = '\0';
     const struct oidc_provider *provider = r->server->providers->all[i];
     const struct oidc_attempt_of of = {r->server->providers->key, provider->id, visit};
-    bool there = taken(r, &of, state, &next), anew = there && next.data[0] == ANEW;
-    const char *path = next.len != 0 ? next.data + 1 : NULL;
+    bool there = taken(r, &of, state, &next), marked = next.data != NULL && next.len != 0;
+    bool anew = marked && next.data[0] == ANEW;
+    const char *path = marked ? next.data + 1 : NULL;
     bool done = there && ask(r, i, &of, state, anew, &person) && arrive(r, provider, &person, anew, path);
     if (!done && r->identity.user == 0)
         done = sign_in_page(r, "", path);

@@ -224,7 +224,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     whole_person("admin", whole_world.admin);
     must(provider_link(whole_server.accounts, whole_world.admin,
                        &(const struct identity_of){"https://like.example", "linked"}, &e));
-    learn_state("state", "diary", VISIT, "/parta/account", nonce);
-    learn_state("state_like", "like", VISIT, "/parta/account/sessions", NULL);
+    learn_state("state", "diary", VISIT, "./parta/account", nonce); /* client-api/pages/providers.c: ANYHOW, ANEW */
+    learn_state("state_like", "like", VISIT, "!/parta/account/sessions", NULL);
     return 0;
 }
