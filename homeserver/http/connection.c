@@ -359,9 +359,9 @@ static size_t kept_of_input(const struct connection *connection, enum phase phas
  * false: there is no room for it. */
 static bool may_arrive(struct connection *connection, enum phase phase)
 {
-    size_t bytes = kept_of_input(connection, phase);
     if (connection->peer == NULL) /* a proxy, which has a body whole before it sends any, and says nothing ahead */
         return true;
+    size_t bytes = connection->cut ? 0 : kept_of_input(connection, phase);
     if (bytes < LEAST_BYTES)
         bytes = 0;
     principal_keep(connection->peer, (ptrdiff_t)(bytes - connection->arriving));
@@ -369,7 +369,15 @@ static bool may_arrive(struct connection *connection, enum phase phase)
     return bytes == 0 || principal_has_room(connection->peer);
 }
 
-/* shutdown makes libh2o read the end and close the connection by itself. */
+/* libh2o reads the end and closes the connection by itself, on a busy loop later than the sweeper comes again: the
+ * others of the address are not to pay for what it still holds. */
+static void cut(struct connection *connection)
+{
+    shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    connection->cut = true;
+    may_arrive(connection, connection->phase);
+}
+
 static int sweep_one(h2o_req_t *req, void *now)
 {
     struct connection *connection = connection_of(req);
@@ -391,7 +399,7 @@ static int sweep_one(h2o_req_t *req, void *now)
     char byte;
     int fd = h2o_socket_get_fd(connection->sock);
     if (phase != PHASE_IDLE || recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) /* no request that waits to be read */
-        shutdown(fd, SHUT_RDWR);
+        cut(connection);
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct connection {
     size_t arriving;                 /* bytes of a body that is not whole yet, as the peer knows of */
     bool brief;                      /* closed after an answer, holds no poll: nearly all are taken */
     bool http;                       /* past the TLS handshake */
+    bool cut;                        /* the sweeper has shut it down, and the loop has not come to its end yet */
     h2o_iovec_t head;                /* of a request that is held, or was: the bytes that libh2o has of it */
     struct lingering *lingering;     /* a refused body is thrown away; NULL: no */
     enum phase phase;
