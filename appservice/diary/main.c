@@ -263,16 +263,19 @@ static const struct command {
     const char *name, *arguments;
     int n;
     int (*run)(struct call *call);
+    bool writes; /* in the data directory, or may make it */
     const char *summary;
 } COMMANDS[] = {
-    {"run", "", 0, run, "Reads the diaries and tells what is new, until SIGTERM. SIGHUP: reads all of them now."},
-    {"check", "", 0, check, "Reads the configuration and says which diaries it names."},
-    {"registration", "", 0, registration, "Prints the registration for parta appservice add, secrets included."},
-    {"apply", "LINK", 1, apply, "The bot applies by the token of a school link, so that the office can let it in."},
-    {"problems", "", 0, problems, "What waits: source, kind, id, since when, how often, what is missing."},
-    {"match", "SOURCE pupil|group ID SOURCEDID", 4, match, "Says once and for good who a diary's pupil or group is."},
-    {"unmatch", "SOURCE pupil|group ID", 3, unmatch, "Takes that back."},
-    {"confirm", "SOURCE", 1, confirm, "Lets the next reading withdraw what is gone, however much it is."},
+    {"run", "", 0, run, true, "Reads the diaries and tells what is new, until SIGTERM. SIGHUP: reads all of them now."},
+    {"check", "", 0, check, false, "Reads the configuration and says which diaries it names."},
+    {"registration", "", 0, registration, false, "Prints the registration for parta appservice add, secrets included."},
+    {"apply", "LINK", 1, apply, true,
+     "The bot applies by the token of a school link, so that the office can let it in."},
+    {"problems", "", 0, problems, true, "What waits: source, kind, id, since when, how often, what is missing."},
+    {"match", "SOURCE pupil|group ID SOURCEDID", 4, match, true,
+     "Says once and for good who a diary's pupil or group is."},
+    {"unmatch", "SOURCE pupil|group ID", 3, unmatch, true, "Takes that back."},
+    {"confirm", "SOURCE", 1, confirm, true, "Lets the next reading withdraw what is gone, however much it is."},
 };
 #define N_COMMANDS (sizeof COMMANDS / sizeof *COMMANDS)
 
@@ -288,6 +291,17 @@ static int usage(FILE *out, int code)
     return code;
 }
 
+/* Root would leave behind what the bridge's user cannot open. */
+static bool may_write(const struct diary_settings *s, struct text *problem)
+{
+    struct text owner = TEXT_INIT;
+    bool own = lock_folder_is_own(s->data_dir, &owner);
+    if (!own)
+        text_addf(problem, "%s belongs to the user %s: run this as that user.", s->data_dir, owner.data);
+    text_finish(&owner);
+    return own;
+}
+
 static int call_command(const struct command *command, const char *path, char **words, int n)
 {
     struct text problem = TEXT_INIT;
@@ -295,7 +309,8 @@ static int call_command(const struct command *command, const char *path, char **
     if (n != command->n)
         return usage(stderr, MISUSED);
     call.settings = diary_settings_load(path, &problem);
-    int code = call.settings != NULL ? command->run(&call) : fail(&problem);
+    bool good = call.settings != NULL && (!command->writes || may_write(call.settings, &problem));
+    int code = good ? command->run(&call) : fail(&problem);
     diary_settings_free(call.settings);
     text_finish(&problem);
     return code;

@@ -824,6 +824,11 @@ def check_rooms(tap, bridge_class, build, day, planted):
         check_encrypted(tap, school, bridge, put, day, planted, rows)
         check_quiet(tap, school, bridge, put, day, planted, families, rows)
         tap.ok(bridge.end() == 0, "it ends when it is asked to")
+        if os.geteuid() == 0:
+            os.chown(bridge.data, 54321, 54321)
+            refused = [bridge.command(*words) for words in (["problems"], ["run"], ["confirm", "csv"])]
+            os.chown(bridge.data, 0, 0)
+            tap.ok(all(code == 1 and "belongs to the user 54321" in err for code, _, err in refused), "root leaves nothing in a folder of the bridge's user", refused)
         check_kills(tap, school, bridge, put, day, families, rows)
         check_forgotten(tap, school, bridge, put, day, families, rows)
         check_buttons(tap, school, bridge, put, day, families, rows)
