@@ -40,12 +40,24 @@ static room_no room_before(const struct gate_names *names)
     return memberships_of(names->db, room, names->eyes.asker) == MEMBERSHIP_JOIN ? room : 0;
 }
 
+static bool is_invited(const struct gate_names *names, const char *user_id)
+{
+    const json_t *id;
+    size_t i;
+    json_array_foreach(names->invited, i, id)
+        if (json_is_string(id) && strcmp(json_string_value(id), user_id) == 0)
+            return true;
+    return false;
+}
+
 /* Whoever is or was in the room, and in the one before it, stands there to be read. */
 static bool has_user(const struct gate_names *names, const char *user_id)
 {
     const struct gate_eyes *eyes = &names->eyes;
     const char *server = names->server_name != NULL ? names->server_name : id_server(user_id);
     user_no user = users_by_id(names->db, server, user_id);
+    if (is_invited(names, user_id))
+        return true;
     if (user == 0 || eyes->asker == 0 || user == eyes->asker)
         return user != 0;
     return memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE ||

@@ -22,6 +22,8 @@ struct gate_names {
     struct gate_eyes eyes;
     const char *server_name; /* NULL: that of an id is not looked at */
     room_no room;
+    const json_t
+        *invited;  /* ids that count as there, whosever: their invites are asked for in the same job; NULL: none */
     json_t *poll;  /* the content of the poll that was asked for last; NULL: none */
     char *poll_id; /* heap */
 };

@@ -110,6 +110,8 @@ async function alike(who, requests, names) {
 }
 
 test("A1: somebody of another school is to every door as nobody is", async () => {
+    const trusted = { preset: "trusted_private_chat", is_direct: true, invite: [NOBODY] };
+    assert.equal((await ask(father, "POST", "/createRoom", trusted)).body["org.parta.rule"], "A2", "who is trusted with the room is asked for as invited");
     for (const requests of [namingPeople, byPath]) assert.ok((await alike(father, requests, [elsewhere.getUserId(), NOBODY])) > 40);
 });
 

@@ -353,12 +353,8 @@ test("A2: an outsider cannot join by id, alias, invite, knock, forged or restric
         if (!own) continue;
         const allow = [{ type: "m.room_membership", room_id: own }];
         const restricted = { type: "m.room.join_rules", state_key: "", content: { join_rule: "restricted", allow } };
-        const { room_id } = await teacher.createRoom({
-            name: "По членству",
-            room_version: "11",
-            initial_state: [restricted],
-        });
-        await refused(who.joinRoom(room_id));
+        const plan = { name: "По членству", room_version: "11", initial_state: [restricted] };
+        await assert.rejects(teacher.createRoom(plan), (e) => e.httpStatus === 400 && e.data["org.parta.rule"] === "G4");
         for (const theirs of [pupil, teacher]) {
             await refused(theirs.joinRoom(own));
             await refused(who.invite(own, theirs.getUserId()));

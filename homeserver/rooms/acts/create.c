@@ -50,7 +50,11 @@ bool room_preset_from(const char *name, enum room_preset *out)
  * be; the school's own refusals, which name their rule, stand. */
 static bool put(struct creation *c, const char *type, const char *state_key, json_t *content)
 {
-    struct draft draft = {.sender = c->plan->creator, .type = type, .state_key = state_key, .content = content};
+    struct draft draft = {.sender = c->plan->creator,
+                          .type = type,
+                          .state_key = state_key,
+                          .content = content,
+                          .invited = c->plan->invite};
     struct appended out;
     bool done = append_event(c->room, c->tx, &draft, &out, c->e);
     json_decref(content);

@@ -257,7 +257,8 @@ static bool lasts_wordless(const struct plan *plan, const struct draft *d)
     struct gate_names names = {.db = plan->tx->db,
                                .eyes = gate_eyes(d->actor != 0 ? d->actor : d->sender),
                                .server_name = settings->server_name,
-                               .room = plan->room->no};
+                               .room = plan->room->no,
+                               .invited = d->invited};
     const struct event_names there = {gate_names_there, &names};
     return !settings->school_mode || event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
 }

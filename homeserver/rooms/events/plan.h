@@ -30,6 +30,7 @@ struct draft {
     const char *txn_id;    /* NULL: none */
     const char *about;     /* with txn_id: the path's segment before it (store/matrix/events.h) */
     int64_t held_no;       /* F3: it was held as that, and is to be delivered; 0 otherwise */
+    const json_t *invited; /* of what makes a room: ids of those who are invited next, or there will be no room */
     int64_t ts;            /* origin_server_ts that an application service asks for; 0: now */
 };
 
