@@ -19,13 +19,18 @@
 
 #define HEARERS_MAX 8 /* guardians and class teachers: of two and, at a time, one */
 
-static int hearers_of(struct db *db, user_no child, class_no class, user_no *out)
+/* Guardians also in summer, when the child is in no class. */
+static int hearers_of(struct db *db, user_no child, user_no *out)
 {
     struct enrollment_row row;
+    school_no school;
+    class_no class;
     int n = guardianships_guardians(db, child, out, GUARDIANS_MAX);
     school_day today = day_of_ms(clock_wall_ms());
-    struct stmt *q = enrollments_of_class(db, class);
     n = n < GUARDIANS_MAX ? n : GUARDIANS_MAX;
+    if (!enrollments_place_of_pupil(db, child, &school, &class))
+        return n;
+    struct stmt *q = enrollments_of_class(db, class);
     while (n < HEARERS_MAX && enrollments_next(q, &row))
         if (row.role == ROLE_CLASS_TEACHER && row.begin <= today && row.end >= today)
             out[n++] = row.user;
@@ -62,20 +67,6 @@ static bool reads(struct db *db, user_no user)
     return active;
 }
 
-static bool tell(struct changing_records *c, user_no child, user_no guardian)
-{
-    user_no hearers[HEARERS_MAX];
-    school_no school;
-    class_no class;
-    bool done = true;
-    int n = enrollments_place_of_pupil(c->tx->db, child, &school, &class) ? hearers_of(c->tx->db, child, class, hearers)
-                                                                          : 0;
-    for (int i = 0; i < n && done; ++i)
-        if (hearers[i] != guardian && hearers[i] != c->actor->user && reads(c->tx->db, hearers[i]))
-            done = tell_one(c, hearers[i], child, guardian);
-    return done;
-}
-
 /* --- The job --- */
 
 #define SHARE 16 /* of one run */
@@ -83,8 +74,33 @@ static bool tell(struct changing_records *c, user_no child, user_no guardian)
 struct telling {
     struct rooms *rooms;
     struct guardianship_row of;
-    bool found, quiet; /* quiet: it cannot be told, and is not tried again */
+    bool found;
+    user_no hearer;                /* who was told last, or could not be */
+    user_no deaf[HEARERS_MAX + 1]; /* who cannot be told: the others are */
+    int n_deaf;
 };
+
+static bool is_deaf(const struct telling *t, user_no user)
+{
+    for (int i = 0; i < t->n_deaf; ++i)
+        if (t->deaf[i] == user)
+            return true;
+    return false;
+}
+
+static bool tell(struct telling *t, struct changing_records *c)
+{
+    user_no hearers[HEARERS_MAX];
+    int n = hearers_of(c->tx->db, t->of.child, hearers);
+    bool done = true;
+    for (int i = 0; i < n && done; ++i) {
+        t->hearer = hearers[i];
+        if (t->hearer != t->of.guardian && t->hearer != c->actor->user && !is_deaf(t, t->hearer) &&
+            reads(c->tx->db, t->hearer))
+            done = tell_one(c, t->hearer, t->of.child, t->of.guardian);
+    }
+    return done;
+}
 
 static bool job_tell(struct tx *tx, void *arg, struct error *e)
 {
@@ -96,20 +112,24 @@ static bool job_tell(struct tx *tx, void *arg, struct error *e)
     const struct actor whoever = {.name = "server", .user = t->of.by};
     struct changing_records c = {.tx = tx, .rooms = t->rooms, .actor = &whoever, .e = e};
     bool stands = guardianships_source(tx->db, t->of.child, t->of.guardian, source);
-    return (t->quiet || !stands || tell(&c, t->of.child, t->of.guardian)) &&
+    return (!stands || tell(t, &c)) &&
            (guardianships_told(tx->db, t->of.child, t->of.guardian) || error_set(e, ERROR_UNKNOWN, NULL));
 }
 
+/* Whoever cannot be told is left out, and the others are: another try would say the same to that one. */
 static bool tell_next(const struct guardians_told *told, bool *more)
 {
-    struct error e = {0};
+    struct error e;
     struct telling t = {.rooms = told->rooms};
-    bool done = writer_run(told->writer, job_tell, &t, &e);
-    if (!done && e.code != ERROR_UNKNOWN) { /* no other try says anything else, and those behind it wait */
-        log_warn("guardians", "that a child has a new guardian could not be told: %s", error_sentence(&e));
-        t.quiet = true;
+    bool done;
+    do {
+        e = (struct error){0};
         done = writer_run(told->writer, job_tell, &t, &e);
-    }
+        if (!done && e.code != ERROR_UNKNOWN) {
+            log_warn("guardians", "one could not be told that a child has a new guardian: %s", error_sentence(&e));
+            t.deaf[t.n_deaf++] = t.hearer;
+        }
+    } while (!done && e.code != ERROR_UNKNOWN && t.n_deaf <= HEARERS_MAX);
     *more = done && t.found;
     return done;
 }

@@ -834,6 +834,7 @@ static bool was_told(user_no user)
 
 static bool job_script(struct tx *tx, void *arg, struct error *e)
 {
+    fixture_acts(tx);
     return db_script(tx->db, arg);
 }
 
@@ -906,6 +907,20 @@ static void d2_who_answers_for_a_child_hears_of_whom_the_office_adds(void **stat
 static void d2_who_answers_for_a_child_hears_of_whom_a_roster_adds(void **state)
 {
     hears_by(BY_ROSTER);
+}
+
+/* A roster of August begins in September: the child has no class yet, and guardians all the same. */
+static void d2_who_answers_for_a_child_hears_in_summer(void **state)
+{
+    struct error e;
+    user_no who = stranger("Newt");
+    begin_telling();
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e));
+    assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, who}, &e));
+    assert_true(writer_run(w.f.writer, job_script, "UPDATE roles SET begin_date = 99990901 WHERE role = 'pupil'", &e));
+    tell_of_guardians();
+    assert_true(was_told(father));
+    assert_false(was_told(who) || was_told(w.class_teacher));
 }
 
 /* A roster that brings the families of a school tells nobody of themselves; nor is anybody told of what is over before
@@ -1090,6 +1105,7 @@ int main(void)
         TEST(d2_who_answers_for_a_child_hears_of_its_new_guardian),
         TEST(d2_who_answers_for_a_child_hears_of_whom_the_office_adds),
         TEST(d2_who_answers_for_a_child_hears_of_whom_a_roster_adds),
+        TEST(d2_who_answers_for_a_child_hears_in_summer),
         TEST(d2_what_is_no_news_is_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
