@@ -206,7 +206,7 @@ static void logged(void (*write_some)(void), char *out, size_t bytes)
     close(was);
     close(ends[1]);
     memset(out, 0, bytes);
-    for (ssize_t n = 0; (n = read(ends[0], out + strlen(out), bytes - 1 - strlen(out))) > 0;)
+    while (read(ends[0], out + strlen(out), bytes - 1 - strlen(out)) > 0)
         continue;
     close(ends[0]);
 }

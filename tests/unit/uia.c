@@ -21,8 +21,9 @@ static int wiped;
 
 void sodium_memzero(void *const bytes, const size_t len)
 {
-    if (bytes != NULL && memmem(bytes, len, TYPED, strlen(TYPED)) != NULL)
-        ++wiped;
+    if (bytes == NULL)
+        return;
+    wiped += memmem(bytes, len, TYPED, strlen(TYPED)) != NULL;
     explicit_bzero(bytes, len);
 }
 
