@@ -43,9 +43,11 @@ struct sync_hub {
     void *asked;
 };
 
+#define LAST_PLACE ((size_t)CHUNK * CHUNKS - 1)
+
 static size_t place(int64_t number)
 {
-    return number < (int64_t)CHUNK * CHUNKS ? (size_t)number : (size_t)CHUNK * CHUNKS - 1;
+    return number < (int64_t)LAST_PLACE ? (size_t)number : LAST_PLACE;
 }
 
 static stream_pos number_get(const struct numbers *numbers, int64_t number, stream_pos otherwise)
@@ -177,6 +179,8 @@ bool hub_knows_room(const struct sync_hub *hub, room_no room)
 void hub_learn_room(struct sync_hub *hub, room_no room, stream_pos pos)
 {
     stream_pos unknown = 0;
+    if (place(room) == LAST_PLACE) /* of one of them only: to the others it would be too low */
+        return;
     atomic_compare_exchange_strong(number_at(&hub->rooms, room), &unknown, pos);
 }
 

@@ -71,7 +71,7 @@ bool hub_ask_lists(struct sync_hub *hub, stream_pos *start);
 void hub_learn_lists(struct sync_hub *hub, stream_pos pos);
 
 /* A room of which nothing is known since the start: whoever looks up its last change (an event or a receipt) says it,
- * once for all. It counts if nothing has changed meanwhile. Any thread. */
+ * once for all. It counts if nothing has changed meanwhile, and of a number that the room has alone. Any thread. */
 bool hub_knows_room(const struct sync_hub *hub, room_no room);
 void hub_learn_room(struct sync_hub *hub, room_no room, stream_pos pos);
 

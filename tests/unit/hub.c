@@ -435,6 +435,25 @@ static void what_was_before_the_start_is_learned(void **state)
     hub_destroy(hub);
 }
 
+/* Numbers that share the last place: what one of them would teach is too low for the others. */
+static void what_shares_a_place_is_not_learned(void **state)
+{
+    static const room_no ALONE = (INT64_C(1) << 26) - 2, SHARED = ALONE + 1, FAR = INT64_MAX;
+    struct joined joined[] = {{FAR, 10, 12}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_learn_room(hub, ALONE, 700);
+    assert_int_equal(hub_room_last_change(hub, ALONE), 700);
+    hub_learn_room(hub, FAR, 700);
+    hub_learn_room(hub, SHARED, 700);
+    assert_false(hub_knows_room(hub, FAR) || hub_knows_room(hub, SHARED));
+    assert_int_equal(hub_room_last_change(hub, SHARED), START);
+    hub_observe(hub, (struct change[]){event(1001, FAR, 10)}, 1);
+    assert_int_equal(hub_room_last_change(hub, SHARED), 1001); /* too often */
+    assert_int_equal(hub_room_last_change(hub, ALONE), 700);
+    hub_destroy(hub);
+}
+
 /* Whom a group concerned was not found out: nothing that was learned counts any more, nor what is said afterwards. */
 static void what_was_learned_ends_with_an_unknown_audience(void **state)
 {
@@ -512,6 +531,7 @@ int main(void)
         cmocka_unit_test(what_was_missed_is_whole_or_nothing),
         cmocka_unit_test(what_was_taken_is_told_no_more),
         cmocka_unit_test(what_was_before_the_start_is_learned),
+        cmocka_unit_test(what_shares_a_place_is_not_learned),
         cmocka_unit_test(what_was_learned_ends_with_an_unknown_audience),
         cmocka_unit_test(wakes_are_kept_for_a_moment_and_a_size),
     };
