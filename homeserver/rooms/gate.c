@@ -172,13 +172,15 @@ static void read_pair(struct asking *a)
 
 #define OF_MEMBERS (ENTERING | BIT(ACT_LEAVE) | BIT(ACT_KICK) | BIT(ACT_BAN) | BIT(ACT_UNBAN))
 
+static struct gate_eyes eyes_of(struct gate_cache *memory, user_no actor);
+
 /* F3: what ids name, and what else only quiet hours ask for: by day nothing of it is read. */
 static void read_words(struct asking *a)
 {
     const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
     const char *type = a->q->type != NULL ? a->q->type : usual;
     struct gate_names names = {.db = a->db,
-                               .eyes = gate_eyes(a->f->actor.service ? 0 : a->q->actor),
+                               .eyes = eyes_of(a->memory, a->f->actor.service ? 0 : a->q->actor),
                                .server_name = a->server_name,
                                .room = a->q->room};
     const struct event_names there = {gate_names_there, &names};
@@ -262,13 +264,13 @@ static void facts_of_room_to_be(struct asking *a, struct school_policy *policy)
 
 static void facts_anywhere(struct asking *a, struct school_policy *policy)
 {
-    school_person_anywhere(a->db, a->q->actor, &a->f->actor);
+    gate_cache_anywhere(a->memory, a->db, a->q->actor, &a->f->actor);
     a->f->actor.held = a->q->act == ACT_NAME && a->f->actor.any_roles != 0;
     a->f->urgent.marked = a->q->act == ACT_NOTIFY && event_is_urgent(a->q->type, a->q->content);
     if (a->q->act == ACT_CREATE_ROOM)
         a->f->room = (struct room_facts){.kind = a->q->kind, .has_school = a->f->actor.any_roles != 0, .n_people = 1};
     if (a->q->target > 0)
-        school_person_anywhere(a->db, a->q->target, &a->f->target);
+        gate_cache_anywhere(a->memory, a->db, a->q->target, &a->f->target);
     if (a->q->target > 0 && !a->f->self && (a->q->act == ACT_PROFILE || a->q->act == ACT_FIND))
         read_acquaintance(a);
     gate_cache_policy_of(a->memory, a->db, a->q->actor, policy);
@@ -280,15 +282,11 @@ static bool quiet_now(const struct gate_question *q, const struct school_policy 
            school_policy_quiet(policy, q->now_ms != 0 ? q->now_ms : clock_wall_ms(), ends_ms);
 }
 
-void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_question *question,
-                struct school_policy *policy, struct rule_facts *facts)
+static void gather(struct asking a, struct school_policy *policy)
 {
     int64_t ends_ms;
-    struct asking a = {.memory = rooms != NULL ? rooms_gate_cache(rooms) : NULL,
-                       .db = db,
-                       .server_name = rooms != NULL ? rooms_settings(rooms)->server_name : NULL,
-                       .q = question,
-                       .f = facts};
+    struct rule_facts *facts = a.f;
+    const struct gate_question *question = a.q;
     *facts = (struct rule_facts){.act = question->act,
                                  .school_mode = true,
                                  .policy = policy,
@@ -304,6 +302,17 @@ void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_ques
     facts->quiet = quiet_now(question, policy, &ends_ms);
     if (question->room != 0)
         read_words(&a);
+}
+
+void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_question *question,
+                struct school_policy *policy, struct rule_facts *facts)
+{
+    gather((struct asking){.memory = rooms != NULL ? rooms_gate_cache(rooms) : NULL,
+                           .db = db,
+                           .server_name = rooms != NULL ? rooms_settings(rooms)->server_name : NULL,
+                           .q = question,
+                           .f = facts},
+           policy);
 }
 
 /* --- The questions --- */
@@ -430,19 +439,34 @@ bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner,
     return fresh(school_mode, db, &q, e);
 }
 
-static bool sees_user(struct db *db, user_no asker, user_no user)
+/* In a job, where one act asks about many: with its memory. */
+static bool seen(const struct gate_eyes *eyes, struct db *db, const struct gate_question *q)
 {
-    return gate_profile(true, db, asker, user, NULL);
+    struct school_policy policy;
+    struct rule_facts facts;
+    gather((struct asking){.memory = eyes->memory, .db = db, .q = q, .f = &facts}, &policy);
+    return rules_decide(&facts).allowed;
 }
 
-static bool sees_room(struct db *db, user_no asker, room_no room)
+static bool sees_user(const struct gate_eyes *eyes, struct db *db, user_no user)
 {
-    return (INSIDE & 1u << memberships_of(db, room, asker)) != 0 || gate_may_see(true, db, room, asker);
+    return seen(eyes, db, &(struct gate_question){.act = ACT_PROFILE, .actor = eyes->asker, .target = user});
 }
 
-struct gate_eyes gate_eyes(user_no actor)
+static bool sees_room(const struct gate_eyes *eyes, struct db *db, room_no room)
 {
-    return (struct gate_eyes){actor, sees_user, sees_room};
+    return (INSIDE & 1u << memberships_of(db, room, eyes->asker)) != 0 ||
+           seen(eyes, db, &(struct gate_question){.act = ACT_SEE, .room = room, .actor = eyes->asker});
+}
+
+static struct gate_eyes eyes_of(struct gate_cache *memory, user_no actor)
+{
+    return (struct gate_eyes){memory, actor, sees_user, sees_room};
+}
+
+struct gate_eyes gate_eyes(const struct rooms *rooms, user_no actor)
+{
+    return eyes_of(rooms_gate_cache(rooms), actor);
 }
 
 struct member_set *gate_unseen(bool school_mode, struct db *db, user_no viewer)

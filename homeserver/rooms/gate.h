@@ -75,7 +75,7 @@ bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
 
 /* A1, D9: what ids in an event that actor writes may name: whose profile they may read, and rooms that they are in, or
  * may learn of. actor 0: everything. Look-ups block (reads). */
-struct gate_eyes gate_eyes(user_no actor);
+struct gate_eyes gate_eyes(const struct rooms *rooms, user_no actor);
 
 /* F3, A5: whether somebody's phone may ring now about an event, and whether what it says may go out. type, content: of
  * the event, for what is urgent (F6); NULL: it is not. Reads. */

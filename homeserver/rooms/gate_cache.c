@@ -12,7 +12,8 @@
 #define PEOPLE_KEPT 8192
 #define PAIRS_KEPT 4096
 #define POLICIES_KEPT 64
-#define SCHOOLS_MAX 16 /* of a room or person; whoever is in more is in none of the rest here */
+#define PEOPLES_POLICIES_KEPT 64 /* of who asks about many, one after the other */
+#define SCHOOLS_MAX 16           /* of a room or person; whoever is in more is in none of the rest here */
 
 /* From which tables each kind is read (rule_facts.c); what is missing here would be believed too long, which the random
  * changes of tests/unit/gate.c look for. */
@@ -22,6 +23,7 @@
 #define OF_PAIR (EPOCH_PEOPLE | EPOCH_POLICIES)
 #define OF_CUSTODY EPOCH_PEOPLE
 #define OF_ROOM_POLICY (EPOCH_RECORDS | EPOCH_POLICIES)
+#define OF_PERSONS_POLICY (EPOCH_PEOPLE | EPOCH_POLICIES)
 #define OF_POLICY EPOCH_POLICIES
 
 /* Every look goes the same way: the stamp of now is taken before the read, so that what the read itself moves (nothing
@@ -45,7 +47,7 @@ struct gate_cache {
     struct {
         struct stamp stamp;
         struct school_policy policy;
-    } room_policies[ROOMS_KEPT], policies[POLICIES_KEPT];
+    } room_policies[ROOMS_KEPT], peoples_policies[PEOPLES_POLICIES_KEPT], policies[POLICIES_KEPT];
     struct {
         struct stamp stamp;
         struct person_facts facts;
@@ -139,6 +141,20 @@ void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, co
     *out = cache->people[at].facts;
 }
 
+void gate_cache_anywhere(struct gate_cache *cache, struct db *db, user_no user, struct person_facts *out)
+{
+    if (usable(cache, db) == NULL) {
+        school_person_anywhere(db, user, out);
+        return;
+    }
+    size_t at = slot(user, 0, PEOPLE_KEPT);
+    struct stamp now = stamp_now(db, OF_PERSON, user, 0); /* beside those in rooms: of room 0 nobody asks */
+    if (!same(&cache->people[at].stamp, &now))
+        school_person_anywhere(db, user, &cache->people[at].facts);
+    cache->people[at].stamp = now;
+    *out = cache->people[at].facts;
+}
+
 /* --- Policies --- */
 
 static void policy_of_school(struct gate_cache *cache, struct db *db, school_no school, struct school_policy *out)
@@ -188,12 +204,26 @@ void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, st
     *out = cache->room_policies[at].policy;
 }
 
-void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
+static void read_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
     school_schools_of(db, user, schools, SCHOOLS_MAX, &n);
     strictest(cache, db, schools, n, out);
+}
+
+void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
+{
+    if (usable(cache, db) == NULL) {
+        read_policy_of(NULL, db, user, out);
+        return;
+    }
+    size_t at = slot(user, 0, PEOPLES_POLICIES_KEPT);
+    struct stamp now = stamp_now(db, OF_PERSONS_POLICY, user, 0);
+    if (!same(&cache->peoples_policies[at].stamp, &now))
+        read_policy_of(cache, db, user, &cache->peoples_policies[at].policy);
+    cache->peoples_policies[at].stamp = now;
+    *out = cache->peoples_policies[at].policy;
 }
 
 /* --- Two people --- */

@@ -30,6 +30,8 @@ void gate_cache_room(struct gate_cache *cache, struct db *db, room_no room, stru
                      struct room_life *life);
 void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, const struct room_school *of,
                        user_no user, struct person_facts *out);
+/* As school_person_anywhere. */
+void gate_cache_anywhere(struct gate_cache *cache, struct db *db, user_no user, struct person_facts *out);
 void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out);
 
 /* D9: everybody of whom custody says something (rule_facts.h). A reference of the caller's; NULL: nobody, or the
@@ -38,7 +40,7 @@ struct member_set *gate_cache_custody(struct gate_cache *cache, struct db *db);
 
 /* The strictest of the room's schools' policies; of one that belongs to none, the server's. */
 void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out);
-/* The same of the schools that a person is in; not remembered. */
+/* The same of the schools that a person is in. */
 void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out);
 
 #endif

@@ -25,7 +25,7 @@ static room_no seen_room(const struct gate_names *names, const char *room_id)
 {
     const struct gate_eyes *eyes = &names->eyes;
     room_no room = rooms_by_id(names->db, room_id);
-    return room == 0 || eyes->asker == 0 || eyes->sees_room(names->db, eyes->asker, room) ? room : 0;
+    return room == 0 || eyes->asker == 0 || eyes->sees_room(eyes, names->db, room) ? room : 0;
 }
 
 /* Of a room that was made in place of another, where the asker is: that one; 0: of none. */
@@ -60,8 +60,7 @@ static bool has_user(const struct gate_names *names, const char *user_id)
         return true;
     if (user == 0 || eyes->asker == 0 || user == eyes->asker)
         return user != 0;
-    return memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE ||
-           eyes->sees_user(names->db, eyes->asker, user) ||
+    return memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE || eyes->sees_user(eyes, names->db, user) ||
            memberships_of(names->db, room_before(names), user) != MEMBERSHIP_NONE;
 }
 

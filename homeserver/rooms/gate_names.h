@@ -9,12 +9,15 @@
 #include "homeserver/store/driver/db.h"
 #include "policy/rules/event_types.h"
 
+struct gate_cache;
+
 /* Through whose eyes (A1, D9): of whom and of what somebody may not know, an id names nothing. gate_eyes (gate.h) makes
  * them; all zero: the server's, who sees everything. */
 struct gate_eyes {
+    struct gate_cache *memory; /* NULL: all is read afresh */
     user_no asker;
-    bool (*sees_user)(struct db *db, user_no asker, user_no user);
-    bool (*sees_room)(struct db *db, user_no asker, room_no room);
+    bool (*sees_user)(const struct gate_eyes *eyes, struct db *db, user_no user);
+    bool (*sees_room)(const struct gate_eyes *eyes, struct db *db, room_no room);
 };
 
 struct gate_names {

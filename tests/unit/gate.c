@@ -126,8 +126,10 @@ static void ask_all(struct tx *tx)
                 tx, &(struct gate_question){.act = ACT_INVITE, .room = rooms[r], .actor = s.them[P1], .target = actor});
         }
     for (size_t i = 0; i < sizeof ACTORS / sizeof *ACTORS; ++i)
-        for (int b = 0; b < PEOPLE; b += 2)
+        for (int b = 0; b < PEOPLE; b += 2) {
             ask_both(tx, &(struct gate_question){.act = ACT_FIND, .actor = s.them[ACTORS[i]], .target = s.them[b]});
+            ask_both(tx, &(struct gate_question){.act = ACT_PROFILE, .actor = s.them[ACTORS[i]], .target = s.them[b]});
+        }
 }
 
 static school_day some_end(void)
@@ -243,6 +245,29 @@ static void what_is_remembered_is_what_would_be_read(void **state)
     memset(rooms, 0, sizeof rooms);
     for (int i = 0; i < ROUNDS; ++i)
         writer_run(s.f.writer, round_job, NULL, &e);
+    assert_string_equal(difference, "");
+}
+
+static bool move_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct gate_question q = {.act = ACT_PROFILE, .actor = s.them[T3], .target = s.them[P1]};
+    fixture_acts(tx);
+    ask_both(tx, &q);
+    bool moved =
+        roles_put(tx->db, &(struct role_row){s.them[T3], s.schools[TWO], ROLE_TEACHER, DAY_EVER, DAY_NEVER, "test"});
+    ask_both(tx, &q);
+    return moved;
+}
+
+/* Which the random changes hardly ever meet. */
+static void who_comes_to_a_second_school_has_its_policy_too(void **state)
+{
+    struct error e;
+    struct school_policy policy = SCHOOL_POLICY_DEFAULT;
+    policy.direct = 0;
+    set_policy(&s, s.schools[TWO], &policy);
+    *difference = '\0';
+    assert_true(writer_run(s.f.writer, move_job, NULL, &e));
     assert_string_equal(difference, "");
 }
 
@@ -1010,6 +1035,7 @@ int main(void)
 #define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
     const struct CMUnitTest tests[] = {
         CASE(what_is_remembered_is_what_would_be_read),
+        CASE(who_comes_to_a_second_school_has_its_policy_too),
         CASE(a_second_message_asks_the_store_nothing),
         CASE(strangers_and_nobody_are_answered_alike),
         CASE(profiles_and_search_follow_the_school),

@@ -135,8 +135,9 @@ static json_t *creation_content(const struct creation *c)
 {
     static const char *const KEYS[] = {"type", "m.federate", "predecessor", "additional_creators"};
     const json_t *said = c->plan->creation_content;
-    struct gate_names names = {
-        .db = c->tx->db, .eyes = gate_eyes(c->plan->creator), .server_name = rooms_settings(c->rooms)->server_name};
+    struct gate_names names = {.db = c->tx->db,
+                               .eyes = gate_eyes(c->rooms, c->plan->creator),
+                               .server_name = rooms_settings(c->rooms)->server_name};
     const struct event_names there = {gate_names_there, &names};
     if (c->plan->record != NULL || !rooms_settings(c->rooms)->school_mode)
         return said != NULL ? json_deep_copy(said) : json_object();

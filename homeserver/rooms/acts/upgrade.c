@@ -46,8 +46,10 @@ static const char *const CARRIED[] = {
 static json_t *without_words(struct upgrade *u, const char *type, json_t *content)
 {
     const struct rooms_settings *settings = rooms_settings(u->old->rooms);
-    struct gate_names names = {
-        .db = u->tx->db, .eyes = gate_eyes(u->actor), .server_name = settings->server_name, .room = u->old->no};
+    struct gate_names names = {.db = u->tx->db,
+                               .eyes = gate_eyes(u->old->rooms, u->actor),
+                               .server_name = settings->server_name,
+                               .room = u->old->no};
     const struct event_names there = {gate_names_there, &names};
     if (settings->school_mode && u->actor != users_no(u->tx->db, SERVICE_LOCALPART))
         event_lasting_clean(type, content, &there);

@@ -255,7 +255,7 @@ static bool lasts_wordless(const struct plan *plan, const struct draft *d)
 {
     const struct rooms_settings *settings = rooms_settings(plan->room->rooms);
     struct gate_names names = {.db = plan->tx->db,
-                               .eyes = gate_eyes(d->actor != 0 ? d->actor : d->sender),
+                               .eyes = gate_eyes(plan->room->rooms, d->actor != 0 ? d->actor : d->sender),
                                .server_name = settings->server_name,
                                .room = plan->room->no,
                                .invited = d->invited};
