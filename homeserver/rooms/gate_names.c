@@ -19,25 +19,89 @@ void gate_names_finish(struct gate_names *names)
     free(names->poll_id);
     names->poll = NULL;
     names->poll_id = NULL;
+    json_decref(names->standing.content);
+    names->standing.content = NULL;
+    names->standing.read = false;
 }
 
-static room_no seen_room(const struct gate_names *names, const char *room_id)
+/* --- What stands already --- */
+
+/* NULL: none. */
+static json_t *state_now(const struct gate_names *names, room_no room, const char *type)
 {
-    const struct gate_eyes *eyes = &names->eyes;
-    room_no room = rooms_by_id(names->db, room_id);
-    return room == 0 || eyes->asker == 0 || eyes->sees_room(eyes, names->db, room) ? room : 0;
+    char *text = events_state_content(names->db, room, type, "");
+    json_t *content = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    return content;
+}
+
+static bool is_in(const struct gate_names *names, room_no room)
+{
+    return room != 0 && memberships_of(names->db, room, names->eyes.asker) == MEMBERSHIP_JOIN;
 }
 
 /* Of a room that was made in place of another, where the asker is: that one; 0: of none. */
 static room_no room_before(const struct gate_names *names)
 {
-    char *text = events_state_content(names->db, names->room, "m.room.create", "");
-    json_t *create = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    json_t *create = state_now(names, names->room, "m.room.create");
     const char *room_id = json_get_string(json_get_object(create, "predecessor"), "room_id");
     room_no room = room_id != NULL ? rooms_by_id(names->db, room_id) : 0;
     json_decref(create);
-    free(text);
-    return memberships_of(names->db, room, names->eyes.asker) == MEMBERSHIP_JOIN ? room : 0;
+    return is_in(names, room) ? room : 0;
+}
+
+/* What else names somebody is said once, or by each of themselves. */
+static bool keeps_names(const char *type)
+{
+    enum event_kind kind = event_kind_of(type);
+    return kind == EVENT_POWER_LEVELS || kind == EVENT_JOIN_RULES;
+}
+
+/* People of power levels, rooms of join rules. */
+static void add_standing(struct gate_names *names, room_no room)
+{
+    json_t *content = is_in(names, room) ? state_now(names, room, names->type) : NULL, *value;
+    const char *key;
+    size_t i;
+    json_object_foreach(json_get_object(content, "users"), key, value)
+        json_object_set_new(names->standing.content, key, json_true());
+    json_array_foreach(json_get_array(content, "allow"), i, value) {
+        const char *room_id = json_get_string(value, "room_id");
+        if (room_id != NULL)
+            json_object_set_new(names->standing.content, room_id, json_true());
+    }
+    json_decref(content);
+}
+
+static void read_standing(struct gate_names *names)
+{
+    if (names->standing.read)
+        return;
+    names->standing.read = true;
+    names->standing.before = room_before(names);
+    if (!keeps_names(names->type))
+        return;
+    names->standing.content = json_object();
+    add_standing(names, names->room);
+    add_standing(names, names->standing.before);
+}
+
+/* Who is in the room reads it there: that it is named once more tells nobody anything. */
+static bool stands(struct gate_names *names, const char *id)
+{
+    if (!keeps_names(names->type))
+        return false;
+    read_standing(names);
+    return json_object_get(names->standing.content, id) != NULL;
+}
+
+/* --- Who and what is there --- */
+
+static room_no seen_room(struct gate_names *names, const char *room_id)
+{
+    const struct gate_eyes *eyes = &names->eyes;
+    room_no room = rooms_by_id(names->db, room_id);
+    return room == 0 || eyes->asker == 0 || stands(names, room_id) || eyes->sees_room(eyes, names->db, room) ? room : 0;
 }
 
 static bool is_invited(const struct gate_names *names, const char *user_id)
@@ -51,7 +115,15 @@ static bool is_invited(const struct gate_names *names, const char *user_id)
 }
 
 /* Whoever is or was in the room, and in the one before it, stands there to be read. */
-static bool has_user(const struct gate_names *names, const char *user_id)
+static bool was_there(struct gate_names *names, user_no user)
+{
+    if (memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE)
+        return true;
+    read_standing(names);
+    return names->standing.before != 0 && memberships_of(names->db, names->standing.before, user) != MEMBERSHIP_NONE;
+}
+
+static bool has_user(struct gate_names *names, const char *user_id)
 {
     const struct gate_eyes *eyes = &names->eyes;
     const char *server = names->server_name != NULL ? names->server_name : id_server(user_id);
@@ -60,11 +132,31 @@ static bool has_user(const struct gate_names *names, const char *user_id)
         return true;
     if (user == 0 || eyes->asker == 0 || user == eyes->asker)
         return user != 0;
-    return memberships_of(names->db, names->room, user) != MEMBERSHIP_NONE || eyes->sees_user(eyes, names->db, user) ||
-           memberships_of(names->db, room_before(names), user) != MEMBERSHIP_NONE;
+    return stands(names, user_id) || was_there(names, user) || eyes->sees_user(eyes, names->db, user);
 }
 
-static bool has_event(const struct gate_names *names, const char *room_id, const char *event_id)
+struct counting {
+    struct gate_names *names;
+    int anew;
+};
+
+/* For struct event_names. */
+static bool count_anew(void *ctx, enum event_named what, const char *of, const char *id)
+{
+    struct counting *counting = ctx;
+    counting->anew += !is_invited(counting->names, id) && !stands(counting->names, id);
+    return counting->anew <= NAMED_ANEW_MAX;
+}
+
+bool gate_names_few(struct gate_names *names, const char *state_key, const json_t *content)
+{
+    struct counting counting = {names, 0};
+    const struct event_names count = {count_anew, &counting};
+    event_lasting_is_wordless(names->type, state_key, content, &count);
+    return counting.anew <= NAMED_ANEW_MAX;
+}
+
+static bool has_event(struct gate_names *names, const char *room_id, const char *event_id)
 {
     struct event_row row;
     room_no room = room_id != NULL ? seen_room(names, room_id) : names->room;
@@ -80,7 +172,9 @@ static const json_t *poll_of(struct gate_names *names, const char *event_id)
     struct event_row row;
     if (names->poll_id != NULL && strcmp(names->poll_id, event_id) == 0)
         return names->poll;
-    gate_names_finish(names);
+    json_decref(names->poll);
+    free(names->poll_id);
+    names->poll = NULL;
     names->poll_id = xstrdup(event_id);
     struct stmt *q = events_by_id(names->db, event_id);
     if (events_next(q, &row) && row.room == names->room && event_kind_of(row.type) == EVENT_POLL_START)
@@ -185,11 +279,9 @@ bool gate_names_open(struct gate_names *names)
     bool open = rooms_next(q, &row) && row.published;
     stmt_end(q);
     for (size_t i = 0; !open && i < sizeof TYPES / sizeof *TYPES; ++i) {
-        char *text = events_state_content(names->db, names->room, TYPES[i], "");
-        json_t *content = text != NULL ? json_loads(text, 0, NULL) : NULL;
+        json_t *content = state_now(names, names->room, TYPES[i]);
         open = gate_names_opens(TYPES[i], content);
         json_decref(content);
-        free(text);
     }
     return open;
 }

@@ -25,11 +25,27 @@ struct gate_names {
     struct gate_eyes eyes;
     const char *server_name; /* NULL: that of an id is not looked at */
     room_no room;
+    const char *type; /* of a state event: who and what stands in the room's own now, or in that of the room before it,
+                       * for the asker to read who is in there, counts as there if it is anywhere; NULL: none does */
     const json_t
         *invited;  /* ids that count as there, whosever: their invites are asked for in the same job; NULL: none */
     json_t *poll;  /* the content of the poll that was asked for last; NULL: none */
     char *poll_id; /* heap */
+    struct {
+        bool read;       /* when it was first asked for */
+        room_no before;  /* 0: there is none, or the asker is not in there */
+        json_t *content; /* keyed by id; NULL: nothing */
+    } standing;
 };
+
+/* How many people and rooms an event of state may name anew, members or not: each costs the writer's thread some ten
+ * look-ups (who they are, how they stand to who names them), and 64 KiB hold 1 800. A school's largest clubs raise
+ * fewer people at once; who has more to raise does it in several events, as what stands there does not count. */
+#define NAMED_ANEW_MAX 100
+
+/* Whether a state event of that type names no more anew than it may: neither invited nor standing (names->type). Looks
+ * nobody up. Blocks (three reads at most). */
+bool gate_names_few(struct gate_names *names, const char *state_key, const json_t *content);
 
 void gate_names_finish(struct gate_names *names);
 

@@ -166,3 +166,28 @@ test("A1, G4: who has gone from a room, or is named in it from before, hinders n
     assert.equal((await put(10)).status, 200);
     assert.equal((await ask(father, "POST", `/rooms/${q(club)}/upgrade`, { new_version: "11" })).status, 200);
 });
+
+test("A1, D9, G4: who stands in power levels, and is not to be seen any more, is named on by who reads it there, and by nobody else", async () => {
+    const put = (room, named) => ask(father, "PUT", `/rooms/${q(room)}/state/m.room.power_levels`, levels(named));
+    const said = async (room) => Object.keys((await ask(father, "GET", `/rooms/${q(room)}/state/m.room.power_levels/`)).body.users).sort();
+    const colleague = await w.newClient("teacher"); // who never comes into the room
+    const friend = await w.newClient("teacher");
+    const sixth = await w.newClass("6 «О»", "6");
+    const pupil = await w.newClient("pupil", { class: sixth.class, birth_date: "2014-01-01" });
+    const club = (await father.createRoom({ preset: "private_chat", name: "Без них" })).room_id;
+    const other = (await father.createRoom({ preset: "private_chat", name: "Другой" })).room_id;
+    const ids = [colleague, friend, pupil].map((who) => who.getUserId());
+    assert.equal((await put(club, Object.fromEntries(ids.map((id) => [id, 10])))).status, 200);
+    await w.do(w.office, "POST", `/people/${q(colleague.getUserId())}/leave`, { school: HERE });
+    await w.do(w.operator, "POST", "/guardianships", { child: pupil.getUserId(), guardian: father.getUserId() });
+    await w.do(w.office, "PUT", `/guardianships/${q(pupil.getUserId())}/${q(father.getUserId())}/custody`, { custody: "no_contact", reason: REASON });
+    for (const gone of [colleague, pupil]) assert.equal((await put(other, { [gone.getUserId()]: 10 })).body["org.parta.rule"], "G4");
+    assert.equal((await put(club, Object.fromEntries(ids.map((id) => [id, 20])))).status, 200);
+    const { status, body } = await ask(father, "POST", `/rooms/${q(club)}/upgrade`, { new_version: "12" });
+    assert.equal(status, 200);
+    assert.deepEqual(await said(body.replacement_room), [...ids].sort());
+    assert.equal((await put(body.replacement_room, Object.fromEntries(ids.map((id) => [id, 30])))).status, 200);
+    const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`@nobody${i}:school.example`, 1]));
+    const refused = await put(other, many);
+    assert.deepEqual([refused.status, refused.body["org.parta.bound"]], [403, "named_anew: 100"]);
+});

@@ -133,7 +133,7 @@ static void add_creators(struct creation *c, json_t *content)
  * by what they say (E3). */
 static json_t *creation_content(const struct creation *c)
 {
-    static const char *const KEYS[] = {"type", "m.federate", "predecessor", "additional_creators"};
+    static const char *const KEYS[] = {"type", "m.federate", "predecessor"};
     const json_t *said = c->plan->creation_content;
     struct gate_names names = {.db = c->tx->db,
                                .eyes = gate_eyes(c->rooms, c->plan->creator),
@@ -145,10 +145,11 @@ static json_t *creation_content(const struct creation *c)
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; ++i)
         if (json_object_get(said, KEYS[i]) != NULL)
             json_object_set_new(content, KEYS[i], json_deep_copy(json_object_get(said, KEYS[i])));
-    json_t *creators = json_deep_copy(json_object_get(said, "additional_creators")); /* refused where they are wrong */
     event_lasting_clean("m.room.create", content, &there);
+    gate_names_finish(&names);
+    json_t *creators = json_object_get(said, "additional_creators"); /* refused where they are wrong */
     if (creators != NULL)
-        json_object_set_new(content, "additional_creators", creators);
+        json_object_set_new(content, "additional_creators", json_deep_copy(creators));
     return content;
 }
 

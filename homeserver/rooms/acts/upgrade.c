@@ -49,10 +49,12 @@ static json_t *without_words(struct upgrade *u, const char *type, json_t *conten
     struct gate_names names = {.db = u->tx->db,
                                .eyes = gate_eyes(u->old->rooms, u->actor),
                                .server_name = settings->server_name,
-                               .room = u->old->no};
+                               .room = u->old->no,
+                               .type = type};
     const struct event_names there = {gate_names_there, &names};
     if (settings->school_mode && u->actor != users_no(u->tx->db, SERVICE_LOCALPART))
         event_lasting_clean(type, content, &there);
+    gate_names_finish(&names);
     return content;
 }
 

@@ -250,17 +250,31 @@ static bool texts_can_be_seen(const struct draft *d, struct error *e)
     return true;
 }
 
+static bool too_many_named(struct error *e)
+{
+    bound_refuse(e, "named_anew", NAMED_ANEW_MAX);
+    e->sentence = "Так много людей или комнат за один раз назвать нельзя: назовите их в несколько приёмов.";
+    e->translation = "So many people or rooms cannot be named at once: name them in several steps.";
+    return false;
+}
+
 /* G4: in a school, what nobody could take back says nothing. */
-static bool lasts_wordless(const struct plan *plan, const struct draft *d)
+static bool lasts_wordless(const struct plan *plan, const struct draft *d, struct error *e)
 {
     const struct rooms_settings *settings = rooms_settings(plan->room->rooms);
     struct gate_names names = {.db = plan->tx->db,
                                .eyes = gate_eyes(plan->room->rooms, d->actor != 0 ? d->actor : d->sender),
                                .server_name = settings->server_name,
                                .room = plan->room->no,
+                               .type = d->type,
                                .invited = d->invited};
     const struct event_names there = {gate_names_there, &names};
-    return !settings->school_mode || event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
+    if (!settings->school_mode)
+        return true;
+    bool few = d->state_key == NULL || gate_names_few(&names, d->state_key, d->content);
+    bool wordless = few && event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
+    gate_names_finish(&names);
+    return wordless || (few ? rule_refuse(e, RULE_G4_LASTING_WORDS) : too_many_named(e));
 }
 
 /* Whoever sends it but the server itself. */
@@ -274,8 +288,8 @@ static bool may_be_said(const struct plan *plan, const struct draft *d, const ch
     if (id_is_reserved(d->type) || takes_reserved(d->content, urgent) ||
         takes_reserved(json_get_object(d->content, "m.new_content"), false))
         return error_set(e, ERROR_FORBIDDEN, "Keys and types that begin with org.parta. are the server's own.");
-    if (!lasts_wordless(plan, d))
-        return rule_refuse(e, RULE_G4_LASTING_WORDS);
+    if (!lasts_wordless(plan, d, e))
+        return false;
     if (d->state_key == NULL)
         return true;
     /* F1: the address of a picture that is nowhere is words. */
