@@ -44,7 +44,7 @@ struct gate_names {
 #define NAMED_ANEW_MAX 100
 
 /* Whether a state event of that type names no more anew than it may: neither invited nor standing (names->type). Looks
- * nobody up. Blocks (three reads at most). */
+ * nobody up. Blocks (reads the states that hold it: a few). */
 bool gate_names_few(struct gate_names *names, const char *state_key, const json_t *content);
 
 void gate_names_finish(struct gate_names *names);
