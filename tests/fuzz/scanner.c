@@ -17,8 +17,8 @@ static void must(bool holds)
         abort();
 }
 
-/* lines: it comes line by line (a packet, which is read at once); otherwise as it fits. *whole: the socket held it all (a
- * packet of one byte takes the room of hundreds). */
+/* lines: it comes line by line (a packet, which is read at once); otherwise as it fits. *whole: the socket held it all
+ * (a packet of one byte takes the room of hundreds). */
 static enum scan_outcome hear(const char *bytes, size_t len, bool lines, bool *whole)
 {
     int ends[2];
