@@ -10,7 +10,7 @@ struct code_asked {
     enum code_purpose purpose;
     const struct contact_address *address;
     const char *client_secret;
-    const char *link;  /* the link that somebody signs up by, NULL: none */
+    const char *link;  /* the link that somebody signs up by, of CODE_REGISTER; NULL: none */
     const char *known; /* as code_request */
     int64_t send_attempt;
 };

@@ -36,16 +36,18 @@ static bool body_address(struct request *r, enum contact_medium medium, struct c
 }
 
 /* Whose messages it counts among: of who is signed in, or of the link that somebody signs up by. */
-static void asker(struct request *r, const char *token, struct code_request *out)
+static void asker(struct request *r, const char *token, struct link_row *link, struct code_request *out)
 {
-    struct link_row link;
     struct error ignored;
     int n = 0;
     if (r->identity.user != 0) {
         school_schools_of(r->db, r->identity.user, &out->school, 1, &n);
-    } else if (token != NULL && link_find(r->db, token, clock_wall_ms(), &link, &ignored)) {
-        out->school = link.school;
-        out->link = link.no;
+    } else if (out->purpose == CODE_REGISTER && token != NULL &&
+               link_find(r->db, token, clock_wall_ms(), link, &ignored)) {
+        out->link = link;
+        out->school = link->school;
+        if (link->school == 0) /* a child's, for a parent */
+            school_schools_of(r->db, link->person, &out->school, 1, &n);
     }
 }
 
@@ -64,6 +66,7 @@ static const char *place_of_asker(struct request *r, char out[ADDRESS_TEXT])
 bool contact_code_ask(struct request *r, const struct code_asked *wanted, char sid[SID_CHARS + 1])
 {
     char place[ADDRESS_TEXT];
+    struct link_row link;
     struct code_request asked = {.purpose = wanted->purpose,
                                  .address = wanted->address,
                                  .client_secret = wanted->client_secret,
@@ -71,7 +74,7 @@ bool contact_code_ask(struct request *r, const struct code_asked *wanted, char s
                                  .user = r->identity.user,
                                  .known = wanted->known,
                                  .send_attempt = wanted->send_attempt};
-    asker(r, wanted->link, &asked);
+    asker(r, wanted->link, &link, &asked);
     if (!uia_threepid_offered(r, wanted->address->medium))
         return refuse_denied(r);
     return contacts_request_code(r->server->contacts, &asked, sid, &r->error);

@@ -22,6 +22,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/links.h"
 #include "homeserver/store/school/roles.h"
 #include "policy/rules/refusals.h"
 
@@ -145,6 +146,7 @@ bool contact_from(const char *medium, const char *address, struct contact_addres
 #define CAP_HOURS 24
 #define PLACE_HOURS 3 /* a place waits no longer for its next share of a day */
 #define PLACE_SHARES (CAP_HOURS / PLACE_HOURS)
+#define ALL_TIMES 2 /* what all have together to what one has, of those whom somebody can be many of */
 
 static int64_t first_hour(int64_t now_ms, int hours)
 {
@@ -156,9 +158,11 @@ struct counted {
     const struct contact_address *address;
     bool reset;         /* a new password */
     bool deserved;      /* with a code; of a reset: the address is an account's. Nobody but the address may notice */
+    bool owner;         /* the address's owner asks */
     const char *who;    /* whoever has shown who they are, or "": a stranger */
+    const char *all;    /* what all who are like them are counted together by, or NULL: there is but one */
     const char *client; /* a stranger's place, or a link at that place; NULL: it is not counted by place */
-    const char *person; /* who is signed in, or NULL */
+    const char *person; /* who is signed in, or whose a link is that somebody signs up by; or NULL */
     school_no school;
     int64_t closed_ms; /* out: how long nothing more goes to the address for the same one; 0: the next may come */
     bool quiet;        /* out: it is not to be sent, and that is not told */
@@ -170,26 +174,27 @@ struct counted {
     "Если это адрес учётной записи, в последнем сообщении есть ссылка, по которой задают новый пароль. "
 #define LINK_ENGLISH "If it is that of an account, the last message has a link by which a new password is set. "
 
+#define THIS_HOUR                                                                                                      \
+    1, TOO_MANY_RUSSIAN "Попробуйте в следующем часу.", TOO_MANY_ENGLISH "Try again in the next hour.",                \
+        TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",                                   \
+        TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."
+#define THIS_DAY                                                                                                       \
+    CAP_HOURS, TOO_MANY_RUSSIAN "Попробуйте завтра.", TOO_MANY_ENGLISH "Try again tomorrow.",                          \
+        TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",                                             \
+        TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."
+
 /* What is counted together. Sentences name nobody: who asks may be a stranger. */
-enum pot { POT_HOUR, POT_OWN, POT_CLIENT, POT_PERSON, POT_SCHOOL, POT_SERVER, POTS };
+enum pot { POT_HOUR, POT_OWN, POT_ALL_HOUR, POT_ALL, POT_CLIENT, POT_PERSON, POT_SCHOOL, POT_SERVER, POTS };
 static const struct {
     const char *scope[2]; /* by medium */
     int hours;            /* of the clock, this one among them */
     const char *russian, *english;
     const char *russian_reset, *english_reset; /* NULL: the same */
 } POT[POTS] = {
-    [POT_HOUR] = {{"mail hour", "sms hour"},
-                  1,
-                  TOO_MANY_RUSSIAN "Попробуйте в следующем часу.",
-                  TOO_MANY_ENGLISH "Try again in the next hour.",
-                  TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",
-                  TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."},
-    [POT_OWN] = {{"mail address", "sms number"},
-                 CAP_HOURS,
-                 TOO_MANY_RUSSIAN "Попробуйте завтра.",
-                 TOO_MANY_ENGLISH "Try again tomorrow.",
-                 TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",
-                 TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."},
+    [POT_HOUR] = {{"mail hour", "sms hour"}, THIS_HOUR},
+    [POT_OWN] = {{"mail address", "sms number"}, THIS_DAY},
+    [POT_ALL_HOUR] = {{"mail all hour", "sms all hour"}, THIS_HOUR},
+    [POT_ALL] = {{"mail all", "sms all"}, THIS_DAY},
     [POT_CLIENT] = {{"mail client", "sms client"},
                     PLACE_HOURS,
                     "Из вашей сети запросили слишком много кодов. Попробуйте через три часа, из другой сети или в "
@@ -221,6 +226,8 @@ static int most(const struct config *config, enum contact_medium medium, enum po
     const struct code_caps *caps = medium == CONTACT_EMAIL ? &config->codes.mail : &config->codes.sms;
     switch (pot) {
     case POT_HOUR: return config->codes.per_hour;
+    case POT_ALL_HOUR: return ALL_TIMES * config->codes.per_hour;
+    case POT_ALL: return ALL_TIMES * caps->own;
     case POT_CLIENT: return caps->client > PLACE_SHARES ? caps->client / PLACE_SHARES : 1;
     case POT_SCHOOL: return caps->school;
     case POT_SERVER: return caps->server;
@@ -252,10 +259,11 @@ static bool count_in(struct tx *tx, const struct config *config, struct counted 
     int64_t sent = sent_of(tx, c, pot, name), cap = most(config, c->address->medium, pot);
     if (sent >= cap)
         return refuse_pot(tx, c, pot, e);
-    if (sent == cap - 1 && pot != POT_HOUR) /* said once: those that follow are refused */
+    if (sent == cap - 1 && POT[pot].hours != 1) /* said once: those that follow are refused */
         log_line(LOG_WARN, "contacts", "the day's codes are used up", "of", scope, NULL);
-    if (sent == cap - 1 && pot <= POT_OWN)
-        c->closed_ms = (POT[pot].hours + 1) * HOUR_MS;
+    int64_t closed_ms = (POT[pot].hours + 1) * HOUR_MS;
+    if (sent == cap - 1 && pot <= POT_ALL && closed_ms > c->closed_ms)
+        c->closed_ms = closed_ms;
     return code_counts_add(tx, scope, name, tx->now_ms / HOUR_MS) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -264,7 +272,7 @@ static bool count_in(struct tx *tx, const struct config *config, struct counted 
 static bool count_reset(struct tx *tx, const struct config *config, struct counted *c, struct error *e)
 {
     enum contact_medium medium = c->address->medium;
-    if (*c->who != '\0')
+    if (c->owner)
         return true;
     if (c->deserved)
         return count_in(tx, config, c, POT_SERVER, NEW_PASSWORDS, e);
@@ -284,6 +292,8 @@ static bool count_message(struct tx *tx, const struct config *config, struct cou
     snprintf(own, sizeof own, "%s/%s/%s", c->reset ? "password" : "", c->who, c->address->address);
     const char *const names[POTS] = {[POT_HOUR] = own,
                                      [POT_OWN] = own,
+                                     [POT_ALL_HOUR] = c->all,
+                                     [POT_ALL] = c->all,
                                      [POT_CLIENT] = c->client,
                                      [POT_PERSON] = c->person,
                                      [POT_SCHOOL] = c->reset ? NULL : school,
@@ -387,23 +397,60 @@ static bool deserves_code(struct db *db, const struct code_request *request)
 #define WHO_BYTES 64
 #define CLIENT_BYTES 64
 
-/* Whoever is signed in, or asks in a browser that the address's owner has signed in with before, has a count of their
- * own; who signs up by a link one for the link, and a place one for each link. */
-static void who_asks(const struct code_request *request, struct counted *out, char who[WHO_BYTES],
-                     char place[WHO_BYTES + CLIENT_BYTES])
+struct asker {
+    char who[WHO_BYTES], all[WHO_BYTES + CONTACT_BYTES_MAX], place[2 * WHO_BYTES + CLIENT_BYTES];
+};
+
+/* Whoever could make many of what they are counted by would have no count. So a link counts for the child that made it,
+ * or the person that it names, as if they were signed in; that of a class or a school for the school, and at a place
+ * for the class. */
+static void who_by_link(const struct link_row *link, struct counted *out, struct asker *asker)
 {
-    who[0] = '\0';
-    if (request->user != 0)
-        snprintf(who, WHO_BYTES, "person %lld", (long long)request->user);
-    else if (request->known != NULL)
-        snprintf(who, WHO_BYTES, "%s", request->known);
-    else if (request->link != 0)
-        snprintf(who, WHO_BYTES, "link %lld", (long long)request->link);
-    snprintf(place, WHO_BYTES + CLIENT_BYTES, "%s/%s/%.*s", out->reset ? "password" : "", who, CLIENT_BYTES - 16,
-             request->client);
-    out->who = who;
-    out->person = request->user != 0 ? who : NULL;
-    out->client = request->user == 0 && request->known == NULL ? place : NULL;
+    if (link->person != 0) {
+        snprintf(asker->who, sizeof asker->who, "link of %lld", (long long)link->person);
+        out->person = asker->who;
+    } else {
+        snprintf(asker->who, sizeof asker->who, "links of school %lld", (long long)link->school);
+    }
+}
+
+/* Who can be many: somebody by browsers that they have signed in with, by accounts or links of others. All that an
+ * account's owner is have a count together, whatever the address; so have, by address, all others that are known; so
+ * that neither can use up the other's, nor strangers either's. */
+static void count_all(const struct code_request *request, user_no owner, struct counted *out, struct asker *asker)
+{
+    if (out->owner)
+        snprintf(asker->all, sizeof asker->all, "%s/owner %lld", out->reset ? "password" : "", (long long)owner);
+    else
+        snprintf(asker->all, sizeof asker->all, "%s/others/%s", out->reset ? "password" : "",
+                 request->address->address);
+    out->all = asker->who[0] != '\0' ? asker->all : NULL;
+}
+
+/* Whoever is signed in has a count of their own, and who signs up by a link. For a new password only the address's
+ * owner is known, signed in or by a browser that they have signed in with before: everybody else is a stranger. */
+static void who_asks(struct db *db, const struct code_request *request, struct counted *out, struct asker *asker)
+{
+    user_no owner = contacts_owner(db, request->address);
+    user_no user = !out->reset || request->user == owner ? request->user : 0;
+    const char *known = out->reset ? request->known : NULL;
+    class_no class = 0;
+    *asker = (struct asker){0};
+    if (user != 0) {
+        snprintf(asker->who, sizeof asker->who, "person %lld", (long long)user);
+        out->person = asker->who;
+    } else if (known != NULL) {
+        snprintf(asker->who, sizeof asker->who, "%s", known);
+    } else if (request->purpose == CODE_REGISTER && request->link != NULL) {
+        who_by_link(request->link, out, asker);
+        class = request->link->class;
+    }
+    snprintf(asker->place, sizeof asker->place, "%s/%s/%lld/%.*s", out->reset ? "password" : "", asker->who,
+             (long long)class, CLIENT_BYTES - 16, request->client);
+    out->who = asker->who;
+    out->owner = owner != 0 && (user == owner || known != NULL);
+    out->client = user == 0 && known == NULL ? asker->place : NULL;
+    count_all(request, owner, out, asker);
 }
 
 /* The same for as long as the session lasts: whoever asks once more need not know which message was the last. Without a
@@ -442,12 +489,12 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
 {
     bool written;
     const struct code_request *request = job->request;
-    char who[WHO_BYTES], place[WHO_BYTES + CLIENT_BYTES];
+    struct asker asker;
     struct counted counted = {.address = request->address,
                               .reset = request->purpose == CODE_RESET,
                               .deserved = deserves_code(tx->db, request),
                               .school = request->school};
-    who_asks(request, &counted, who, place);
+    who_asks(tx->db, request, &counted, &asker);
     if (!count_message(tx, job->config, &counted, e))
         return false;
     draw_code(job, counted.deserved);

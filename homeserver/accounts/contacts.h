@@ -12,19 +12,23 @@
  * Messages cost money, and their receivers their peace: nobody needs to be signed in to ask for one. So there are
  * numbers of them for an hour and a day (codes.… in docs/settings.md), known or unknown addresses counted alike. And
  * since nobody needs to be signed in, what one uses up must not be another's: what is sent to an address is counted
- * apart for new passwords and for all else, for strangers together, for each browser that the address's owner has
- * signed in with before, for each person who is signed in, for each link that somebody signs up by, and for the
- * office. By place (three hours at a time) only strangers are counted, by school what is not for a new password. New
- * passwords of accounts have a count of the server's to themselves. And when strangers have used up what an account's
- * address gets, the last message has a link by which its owner sets a new password until the next can come: a stranger
- * shuts nobody out. Where registration is closed, none goes out to register, none to add an address unless somebody is
- * signed in, and none to an address that is nobody's.
+ * apart for new passwords and for all else. For new passwords strangers have a count together, the address's owner
+ * signed in, and each browser that they have signed in with before; another's account or a link makes nobody known.
+ * For all else strangers have one together, each person who is signed in, the links that somebody signs up by (of one
+ * child or person together, and of one school), and the office. Of these somebody can be many: so all that are known
+ * but the address's owner have a count together, too, twice as high, and so has the owner, whatever the browser and
+ * address. By place (three hours at a time) only strangers are counted, by school what is not for a new password. New
+ * passwords of accounts have a count of the server's to themselves, but those that the owner asks for. And when
+ * strangers have used up what an account's address gets, the last message has a link by which its owner sets a new
+ * password until the next can come: a stranger shuts nobody out. Where registration is closed, none goes out to
+ * register, none to add an address unless somebody is signed in, and none to an address that is nobody's.
  *
  * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time, each good for its own session
  * alone: nobody's request or guess touches another's. A session takes a few tries (codes.tries) for all the messages of
  * its code, which is the same in each of them until the server starts anew, and lives codes.lifetime_ms from the last.
- * So whoever guesses has codes.tries in a million for each message that an address gets. Nothing here writes an address
- * to the log, to a profile or to the directory (A5). */
+ * So whoever guesses has codes.tries in a million for each message that goes out for them: at an account's new password
+ * for those of strangers to each of its addresses, and twice as many for all of them in the owner's browsers. Nothing
+ * here writes an address to the log, to a profile or to the directory (A5). */
 #ifndef PARTA_ACCOUNTS_CONTACTS_H
 #define PARTA_ACCOUNTS_CONTACTS_H
 
@@ -40,6 +44,7 @@
 struct config;
 struct contacts;
 struct db;
+struct link_row;
 struct tx;
 struct writer;
 
@@ -86,13 +91,13 @@ void contacts_upkeep(struct contacts *contacts);
 struct code_request {
     enum code_purpose purpose;
     const struct contact_address *address;
-    const char *client_secret; /* as the client gave it: checked here */
-    const char *client;        /* the place that asks, as text (http/address.h); "": not known */
-    user_no user;              /* who is signed in; 0: nobody */
-    const char *known;         /* a browser that the address's owner has signed in with; NULL: it is none */
-    int64_t link;              /* that somebody signs up by; 0: none */
-    school_no school;          /* whose messages it counts among; 0: of no school, or none is known */
-    int64_t send_attempt;      /* a code is sent again only for a higher one than before (Identity Service API) */
+    const char *client_secret;   /* as the client gave it: checked here */
+    const char *client;          /* the place that asks, as text (http/address.h); "": not known */
+    user_no user;                /* who is signed in; 0: nobody */
+    const char *known;           /* a browser that the address's owner has signed in with, of CODE_RESET; NULL: none */
+    const struct link_row *link; /* that somebody signs up by, of CODE_REGISTER; NULL: none */
+    school_no school;            /* whose messages it counts among; 0: of no school, or none is known */
+    int64_t send_attempt;        /* a code is sent again only for a higher one than before (Identity Service API) */
 };
 
 /* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered, or registration is closed),
@@ -103,7 +108,8 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
                            struct error *e);
 
 /* false: *e is ERROR_NO_VALID_SESSION (no such sid with this secret), ERROR_SESSION_EXPIRED (too old, replaced, or too
- * many tries), ERROR_TOKEN_INCORRECT, or ERROR_UNAVAILABLE: the message with the code could not be sent. Blocks. */
+ * many tries), ERROR_TOKEN_INCORRECT, or ERROR_UNAVAILABLE: the message with the code could not be
+ * sent. Blocks. */
 bool contacts_submit_code(struct contacts *contacts, const char *sid, const char *client_secret, const char *code,
                           struct error *e);
 

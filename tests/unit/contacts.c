@@ -20,6 +20,7 @@
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/school/links.h"
 #include "tests/unit/login_now.h"
 #include "tests/unit/fixture.h"
 
@@ -867,25 +868,38 @@ static void a_new_password_ends_what_else_was_sent(void **state)
     assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
 }
 
+static const struct link_row OF_CLASS = {.no = 7, .kind = LINK_CLASS, .school = 1, .class = 3};
+static const struct link_row OF_CHILD = {.no = 8, .kind = LINK_GUARDIAN, .person = 5};
+
 /* Who asks in a browser that they have signed in with, or signs up by a link, or is signed in, has what strangers at
- * the same place have used up. */
+ * the same place have used up. For a new password a link, or somebody else's account, makes nobody known. */
 static void who_is_known_has_a_count_of_their_own(void **state)
 {
+    const user_no anna = registered("anna", "anna@school.example");
     const struct {
         enum code_purpose purpose;
         const char *known;
-        int64_t link;
+        const struct link_row *link;
         user_no user;
         const char *says; /* in the refusal of one more; NULL: none */
     } CASES[] = {
-        {CODE_RESET, NULL, 0, 0, "your network"}, {CODE_RESET, "browser 1", 0, 0, NULL},
-        {CODE_RESET, "browser 2", 0, 0, NULL},    {CODE_REGISTER, NULL, 0, 0, "your network"},
-        {CODE_REGISTER, NULL, 7, 0, NULL},        {CODE_ADD, NULL, 0, 1, NULL},
+        {CODE_RESET, NULL, NULL, 0, "your network"},
+        {CODE_RESET, "browser 1", NULL, 0, NULL},
+        {CODE_RESET, "browser 2", NULL, 0, NULL},
+        {CODE_REGISTER, NULL, NULL, 0, "your network"},
+        {CODE_REGISTER, NULL, &OF_CLASS, 0, NULL},
+        {CODE_REGISTER, NULL, &OF_CHILD, 0, NULL},
+        {CODE_ADD, NULL, NULL, 999, NULL},
+        {CODE_RESET, NULL, &OF_CLASS, 0, "your network"},
+        {CODE_RESET, NULL, &OF_CHILD, 0, "your network"},
+        {CODE_ADD, NULL, &OF_CLASS, 0, "your network"},
+        {CODE_RESET, NULL, NULL, 999, "your network"},
+        {CODE_RESET, NULL, NULL, anna, NULL},
+        {CODE_ADD, "browser 1", NULL, 0, "your network"},
     };
     struct error e;
     char sid[SID_CHARS + 1], secret[24], typed[40];
     int n = 0;
-    registered("anna", "anna@school.example");
     pass(DAY_MS);
     t.config->codes.mail.client = 8 * 3; /* three in three hours */
     for (int i = 0; i < 20; ++i)
@@ -986,6 +1000,134 @@ static void guesses_are_bounded(void **state)
     assert_true(guesses > 0 && guesses <= t.config->codes.mail.own * t.config->codes.tries);
 }
 
+/* What somebody did in a day who wants into one account, by whatever they have many of. */
+struct siege {
+    int guesses;         /* at codes for a new password, that were looked at */
+    int passwords, rest; /* letters to the account's address */
+};
+
+static void besiege(struct siege *s, const struct code_request *by, int64_t n)
+{
+    struct contact_address address = email("anna@school.example");
+    struct code_request request = *by;
+    struct error e = {0};
+    char sid[SID_CHARS + 1], secret[24];
+    snprintf(secret, sizeof secret, "siege%lld", (long long)n);
+    request.address = &address;
+    request.client_secret = secret;
+    request.send_attempt = 1;
+    int before = t.letters;
+    if (!contacts_request_code(t.contacts, &request, sid, &e))
+        return;
+    assert_string_equal(t.to, "anna@school.example");
+    *(request.purpose == CODE_RESET ? &s->passwords : &s->rest) += t.letters - before;
+    for (int k = 0; k < 9 && request.purpose == CODE_RESET; ++k)
+        s->guesses += !contacts_submit_code(t.contacts, sid, secret, wrong(code_in(t.text)), &e) &&
+                      e.code == ERROR_TOKEN_INCORRECT;
+}
+
+/* One hour of it: by places, accounts, links of children and of classes, and, if there are any, browsers that the
+ * account's owner has signed in with; twenty of each, others in each hour. */
+static void besiege_for_an_hour(struct siege *s, int hour, bool browsers)
+{
+    for (int i = 0; i < 20 * 5 * 3; ++i) {
+        int n = hour * 20 + i % 20, kind = i / 20 % 5;
+        char client[32], browser[32];
+        snprintf(client, sizeof client, "192.0.%d.%d", n / 250, n % 250);
+        snprintf(browser, sizeof browser, "browser %d", n);
+        const struct link_row link = {.no = n + 1,
+                                      .person = kind == 2 ? 1000 + n : 0,
+                                      .issuer = 2000 + n,
+                                      .school = kind == 3 ? 1 + i % 4 : 0,
+                                      .class = kind == 3 ? 1 + n : 0};
+        const struct code_request request = {.purpose = (enum code_purpose)(i / 100),
+                                             .client = client,
+                                             .user = kind == 1 ? 3000 + n : 0,
+                                             .link = kind == 2 || kind == 3 ? &link : NULL,
+                                             .known = kind == 4 && browsers ? browser : NULL,
+                                             .school = 1 + n % 3};
+        if (kind != 4 || browsers)
+            besiege(s, &request, hour * 1000 + i);
+    }
+}
+
+/* Whatever somebody has many of, for one day: no more guesses, and no more letters, than docs/settings.md says. */
+static void nobody_has_more_guesses_by_being_many(void **state)
+{
+    const int own = 20, tries = 3; /* the default, and setup's */
+    struct siege strangers = {0}, near = {0};
+    registered("anna", "anna@school.example");
+    assert_int_equal(t.config->codes.mail.own, own);
+    pass(DAY_MS);
+    for (int hour = 0; hour < 23; ++hour, pass(HOUR_MS))
+        besiege_for_an_hour(&strangers, hour, false);
+    assert_int_equal(strangers.passwords, own); /* so it was tried in earnest */
+    assert_int_equal(strangers.guesses, own * tries);
+    assert_int_equal(strangers.rest, own + 2 * own);
+    pass(DAY_MS);
+    for (int hour = 0; hour < 23; ++hour, pass(HOUR_MS))
+        besiege_for_an_hour(&near, 100 + hour, true);
+    assert_int_equal(near.passwords, own + 2 * own);
+    assert_int_equal(near.guesses, (own + 2 * own) * tries);
+    assert_int_equal(near.rest, own + 2 * own);
+}
+
+/* And all those leave the account's owner what is theirs. */
+static void whoever_is_many_shuts_no_owner_out(void **state)
+{
+    struct siege strangers = {0};
+    const user_no anna = registered("anna", "anna@school.example");
+    pass(DAY_MS);
+    for (int hour = 0; hour < 5; ++hour) {
+        besiege_for_an_hour(&strangers, hour, false);
+        struct siege mine = {0};
+        besiege(&mine, &(struct code_request){.purpose = CODE_RESET, .client = "", .known = "browser 1"}, 9000 + hour);
+        besiege(&mine, &(struct code_request){.purpose = CODE_RESET, .client = "", .user = anna}, 9100 + hour);
+        besiege(&mine, &(struct code_request){.purpose = CODE_ADD, .client = "", .user = anna}, 9200 + hour);
+        assert_int_equal(mine.passwords, 2);
+        assert_int_equal(mine.rest, 1);
+        pass(HOUR_MS);
+    }
+}
+
+/* How many letters somebody gets sent by links for parents, or for a class, that they make as fast as they are used. */
+static int letters_by_links(const struct link_row *like, bool other_addresses)
+{
+    char typed[40], sid[SID_CHARS + 1], secret[24];
+    struct error e;
+    int n = 0;
+    for (int i = 0; i < 100; ++i) {
+        struct link_row link = *like;
+        link.no = i + 1;
+        link.issuer = like->issuer + i;
+        snprintf(typed, sizeof typed, "p%d@school.example", other_addresses ? i : 0);
+        snprintf(secret, sizeof secret, "link%d", i);
+        struct contact_address address = email(typed);
+        const struct code_request request = {.purpose = CODE_REGISTER,
+                                             .address = &address,
+                                             .client_secret = secret,
+                                             .client = "192.0.2.1",
+                                             .link = &link,
+                                             .school = 1,
+                                             .send_attempt = 1};
+        n += contacts_request_code(t.contacts, &request, sid, &e);
+    }
+    return n;
+}
+
+static void links_of_one_person_or_school_count_together(void **state)
+{
+    const struct link_row child = {.kind = LINK_GUARDIAN, .person = 5, .issuer = 5};
+    const struct link_row class = {.kind = LINK_CLASS, .school = 1, .class = 3, .issuer = 9};
+    t.config->codes.per_hour = 100;
+    t.config->codes.mail = (struct code_caps){7, 8 * 30, 1000, 1000};
+    assert_int_equal(letters_by_links(&child, true), 7); /* a child's: as if the child were signed in */
+    people("DELETE FROM code_counts; DELETE FROM verifications;");
+    assert_int_equal(letters_by_links(&class, false), 7); /* to one address */
+    people("DELETE FROM code_counts; DELETE FROM verifications;");
+    assert_int_equal(letters_by_links(&class, true), 30); /* at one place */
+}
+
 static void nothing_is_kept_of_what_is_over(void **state)
 {
     struct error e;
@@ -1082,6 +1224,9 @@ int main(void)
         TEST(a_person_asks_for_so_many_a_day),
         TEST(made_up_addresses_stop_nobodys_new_password),
         TEST(guesses_are_bounded),
+        TEST(nobody_has_more_guesses_by_being_many),
+        TEST(whoever_is_many_shuts_no_owner_out),
+        TEST(links_of_one_person_or_school_count_together),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
         TEST(messages_are_capped_by_number_client_school_and_server),
         TEST(where_registration_is_closed_no_code_goes_to_strangers),
