@@ -507,6 +507,13 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
     return (written && purge(tx)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
+/* Of a message that may be to nobody, "waiting" or "failed" would say that there is one. */
+static enum code_delivery delivery_told(const struct verification_row *row)
+{
+    return strcmp(row->purpose, PURPOSES[CODE_RESET]) == 0 ? DELIVERY_SENT
+                                                           : (enum code_delivery)WORD_FIND(DELIVERIES, row->delivery);
+}
+
 static bool job_code(struct tx *tx, void *arg, struct error *e)
 {
     struct code_job *job = arg;
@@ -516,8 +523,8 @@ static bool job_code(struct tx *tx, void *arg, struct error *e)
     if (known)
         snprintf(job->sid, sizeof job->sid, "%s", before.sid);
     bool repeated = known && before.send_attempt >= row->send_attempt;
-    /* The client repeats itself: no message, and the truth about the one before. */
-    bool ok = !repeated || strcmp(before.delivery, DELIVERIES[DELIVERY_FAILED]) != 0 ||
+    /* The client repeats itself: no message, and the truth about the one before, where it may be told. */
+    bool ok = !repeated || delivery_told(&before) != DELIVERY_FAILED ||
               error_set(e, ERROR_UNAVAILABLE, "The message with the code could not be sent; ask again later.");
     verification_row_finish(&before);
     row->expires_ms = tx->now_ms + job->config->codes.lifetime_ms;
@@ -625,7 +632,7 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     };
     token_hash(request->client_secret, job.row.secret_hash);
     bool ok = writer_run(contacts->settings.writer, job_code, &job, e);
-    if (ok && job.send && !post_letter(contacts, &job))
+    if (ok && job.send && !post_letter(contacts, &job) && request->purpose != CODE_RESET)
         ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");
     memcpy(sid, job.sid, SID_CHARS + 1);
     sodium_memzero(job.code, sizeof job.code);
@@ -657,7 +664,7 @@ static enum error_code try_code(struct tx *tx, const struct submit_job *job, con
     unsigned char hash[TOKEN_HASH_BYTES];
     if (row->expires_ms <= tx->now_ms || row->tries >= job->config->codes.tries)
         return ERROR_SESSION_EXPIRED;
-    if (strcmp(row->delivery, DELIVERIES[DELIVERY_FAILED]) == 0)
+    if (delivery_told(row) == DELIVERY_FAILED)
         return ERROR_UNAVAILABLE;
     code_hash(row->sid, job->code, hash);
     if (!bytes_equal(hash, row->code_hash, sizeof hash))
@@ -690,17 +697,14 @@ bool contacts_submit_code(struct contacts *contacts, const char *sid, const char
     return job.wrong == ERROR_NONE || error_set(e, job.wrong, why);
 }
 
-/* Of a message that may be to nobody, "waiting" would say that there is one. */
 static void session_from(const struct verification_row *row, struct code_session *out)
 {
     *out = (struct code_session){
         .purpose = (enum code_purpose)WORD_FIND(PURPOSES, row->purpose),
-        .delivery = (enum code_delivery)WORD_FIND(DELIVERIES, row->delivery),
+        .delivery = delivery_told(row),
         .validated = row->validated_ms != 0,
         .validated_ms = row->validated_ms,
     };
-    if (out->purpose == CODE_RESET && out->delivery == DELIVERY_WAITING)
-        out->delivery = DELIVERY_SENT;
     contact_medium_from(row->medium, &out->address.medium);
     snprintf(out->address.address, sizeof out->address.address, "%s", row->address);
 }

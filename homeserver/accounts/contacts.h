@@ -27,8 +27,9 @@
  * alone: nobody's request or guess touches another's. A session takes a few tries (codes.tries) for all the messages of
  * its code, which is the same in each of them until the server starts anew, and lives codes.lifetime_ms from the last.
  * So whoever guesses has codes.tries in a million for each message that goes out for them: at an account's new password
- * for those of strangers to each of its addresses, and twice as many for all of them in the owner's browsers. Nothing
- * here writes an address to the log, to a profile or to the directory (A5). */
+ * for those of strangers to each of its addresses, and twice as many for all of them in the owner's browsers. That a
+ * message for a new password could not be sent is not told: nothing goes to who has no account. Nothing here writes an
+ * address to the log, to a profile or to the directory (A5). */
 #ifndef PARTA_ACCOUNTS_CONTACTS_H
 #define PARTA_ACCOUNTS_CONTACTS_H
 
@@ -103,12 +104,12 @@ struct code_request {
 /* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered, or registration is closed),
  * ERROR_LIMIT_EXCEEDED, which says which of the caps it is, or
  * ERROR_UNAVAILABLE when an earlier message of this very session could not be sent, or none can
- * be taken now. Blocks. */
+ * be taken now, but for CODE_RESET. Blocks. */
 bool contacts_request_code(struct contacts *contacts, const struct code_request *request, char sid[SID_CHARS + 1],
                            struct error *e);
 
 /* false: *e is ERROR_NO_VALID_SESSION (no such sid with this secret), ERROR_SESSION_EXPIRED (too old, replaced, or too
- * many tries), ERROR_TOKEN_INCORRECT, or ERROR_UNAVAILABLE: the message with the code could not be
+ * many tries), ERROR_TOKEN_INCORRECT, or, but for CODE_RESET, ERROR_UNAVAILABLE: the message with the code could not be
  * sent. Blocks. */
 bool contacts_submit_code(struct contacts *contacts, const char *sid, const char *client_secret, const char *code,
                           struct error *e);
@@ -119,7 +120,7 @@ const char *code_delivery_name(enum code_delivery delivery); /* "waiting", "sent
 struct code_session {
     enum code_purpose purpose;
     struct contact_address address;
-    enum code_delivery delivery;
+    enum code_delivery delivery; /* of CODE_RESET always DELIVERY_SENT */
     bool validated;
     int64_t validated_ms;
 };

@@ -1128,6 +1128,32 @@ static void links_of_one_person_or_school_count_together(void **state)
     assert_int_equal(letters_by_links(&class, true), 30); /* at one place */
 }
 
+/* A letter to an account that could not be sent is told of no more than one to nobody, which nobody tries to send. */
+static void that_a_letter_failed_tells_of_no_account(void **state)
+{
+    static const char *const TO[] = {"anna@school.example", "nobody@school.example"};
+    registered("anna", "anna@school.example");
+    t.config->codes.mail.school = 0; /* nothing is sent to nobody */
+    for (int way = 0; way < 2; ++way)
+        for (int i = 0; i < 2; ++i) {
+            struct error e;
+            struct code_session session;
+            char sid[SID_CHARS + 1], secret[24];
+            t.unreachable = way == 0;
+            t.full = way == 1;
+            snprintf(secret, sizeof secret, "failed%d", way);
+            assert_true(asks(TO[i], CODE_RESET, secret, 1, sid, &e));
+            wait_for_reports();
+            assert_true(asks(TO[i], CODE_RESET, secret, 1, sid, &e));
+            assert_true(contacts_session(t.f.db, sid, secret, clock_wall_ms(), &session, &e));
+            assert_int_equal(session.delivery, DELIVERY_SENT);
+            for (int k = 0; k < 5; ++k) {
+                assert_false(contacts_submit_code(t.contacts, sid, secret, "a code", &e));
+                assert_int_equal(e.code, k < 3 ? ERROR_TOKEN_INCORRECT : ERROR_SESSION_EXPIRED);
+            }
+        }
+}
+
 static void nothing_is_kept_of_what_is_over(void **state)
 {
     struct error e;
@@ -1227,6 +1253,7 @@ int main(void)
         TEST(nobody_has_more_guesses_by_being_many),
         TEST(whoever_is_many_shuts_no_owner_out),
         TEST(links_of_one_person_or_school_count_together),
+        TEST(that_a_letter_failed_tells_of_no_account),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
         TEST(messages_are_capped_by_number_client_school_and_server),
         TEST(where_registration_is_closed_no_code_goes_to_strangers),
