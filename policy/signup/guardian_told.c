@@ -59,14 +59,6 @@ static bool tell_one(struct changing_records *c, user_no hearer, user_no child, 
     return done;
 }
 
-static bool reads(struct db *db, user_no user)
-{
-    struct user_row row;
-    bool active = users_get(db, user, &row) && row.state == ACCOUNT_ACTIVE;
-    user_row_finish(&row);
-    return active;
-}
-
 /* --- The job --- */
 
 #define SHARE 16 /* of one run */
@@ -80,12 +72,15 @@ struct telling {
     int n_deaf;
 };
 
-static bool is_deaf(const struct telling *t, user_no user)
+static bool hears(const struct telling *t, struct db *db, user_no user)
 {
+    struct user_row row;
     for (int i = 0; i < t->n_deaf; ++i)
         if (t->deaf[i] == user)
-            return true;
-    return false;
+            return false;
+    bool active = users_get(db, user, &row) && row.state == ACCOUNT_ACTIVE;
+    user_row_finish(&row);
+    return active;
 }
 
 static bool tell(struct telling *t, struct changing_records *c)
@@ -95,8 +90,7 @@ static bool tell(struct telling *t, struct changing_records *c)
     bool done = true;
     for (int i = 0; i < n && done; ++i) {
         t->hearer = hearers[i];
-        if (t->hearer != t->of.guardian && t->hearer != c->actor->user && !is_deaf(t, t->hearer) &&
-            reads(c->tx->db, t->hearer))
+        if (t->hearer != t->of.guardian && t->hearer != c->actor->user && hears(t, c->tx->db, t->hearer))
             done = tell_one(c, t->hearer, t->of.child, t->of.guardian);
     }
     return done;
