@@ -340,6 +340,27 @@ static void a_file_that_is_none_is_made_anew(void **state)
     assert_int_equal(count(w, "alpha"), 1);
 }
 
+/* FTS5's record of its segments (id 10), and all of its blocks. */
+static void a_table_that_is_damaged_is_made_anew(void **state)
+{
+    static const char *const DAMAGES[] = {"UPDATE texts_data SET block = x'00000000ffffff' WHERE id = 10",
+                                          "DELETE FROM texts_data"};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof DAMAGES / sizeof *DAMAGES; ++i) {
+        put(w, 1, "alpha");
+        search_index_close(w->reader);
+        search_index_close(w->index);
+        struct db *db = db_open(w->path, DB_WRITE, NULL);
+        assert_true(db_script(db, DAMAGES[i]));
+        db_close(db);
+        w->index = search_index_open(w->path);
+        assert_non_null(w->index);
+        w->reader = search_index_open_reader(w->path);
+        put(w, 1, "alpha");
+        assert_int_equal(count(w, "alpha"), 1);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -348,7 +369,7 @@ int main(void)
         T(words_are_found_by_their_stems),   T(nothing_in_a_query_is_more_than_words),
         T(keys_rooms_and_senders_choose),    T(more_often_ranks_higher_and_longer_lower),
         T(what_is_removed_leaves_the_file),  T(its_extent_is_of_the_same_transaction),
-        T(a_file_that_is_none_is_made_anew),
+        T(a_file_that_is_none_is_made_anew), T(a_table_that_is_damaged_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,8 +35,8 @@ struct search_index_text {
     const char *body, *name, *topic; /* NULL: none */
 };
 
-/* The one that writes; makes the file, and makes it anew if it is none that this program understands. NULL: logged.
- * Blocks. */
+/* The one that writes; makes the file, and makes it anew if it is none that this program understands, or if what FTS5
+ * keeps of its segments is damaged: all of it follows from the events. NULL: logged. Blocks. */
 struct search_index *search_index_open(const char *path);
 struct search_index *search_index_open_reader(const char *path); /* of a file that is there. NULL: logged */
 void search_index_delete(const char *path);                      /* that nobody has open */

@@ -24,6 +24,7 @@ static const char LAYOUT[] = "CREATE TABLE extent (one INTEGER PRIMARY KEY CHECK
 enum {
     EXTENT,
     SET_EXTENT,
+    HOLDS,
     PUT,
     REMOVE,
     CLEAR,
@@ -40,6 +41,7 @@ enum {
 static const struct statement TEXTS[COUNT] = {
     [EXTENT] = "SELECT older, newest, event_id FROM extent",
     [SET_EXTENT] = "UPDATE extent SET older = $1, newest = $2, event_id = $3",
+    [HOLDS] = "SELECT rowid FROM texts LIMIT 1",
     [PUT] = "INSERT INTO texts (rowid, tags, body, name, topic) VALUES ($1, $2, $3, $4, $5)",
     [REMOVE] = "DELETE FROM texts WHERE rowid = $1",
     [CLEAR] = "DROP TABLE texts",
@@ -90,11 +92,22 @@ void search_index_delete(const char *path)
     }
 }
 
+/* FTS5 reads the structure of its segments when the table is first used. */
+static bool is_sound(struct search_index *index)
+{
+    struct search_index_extent extent;
+    if (driver_schema(index->db) != VERSION || !search_index_extent(index, &extent))
+        return false;
+    struct stmt *q = db_query(index->db, &INDEX, HOLDS, "");
+    stmt_next(q);
+    stmt_end(q);
+    return !search_index_failed(index);
+}
+
 struct search_index *search_index_open(const char *path)
 {
     struct search_index *index = opened(path, DB_WRITE);
-    struct search_index_extent extent;
-    if (index != NULL && driver_schema(index->db) == VERSION && search_index_extent(index, &extent))
+    if (index != NULL && is_sound(index))
         return index;
     search_index_close(index);
     log_info("search", "the index of words is made anew");
