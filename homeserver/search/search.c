@@ -231,6 +231,11 @@ static bool purge(struct search *s, int64_t slice_ms, bool *left)
     int64_t wait_ms = s->purging_ms * PURGE_PART;
     s->purge_ms = clock_mono_ms() + (wait_ms < PURGE_WAIT_MAX_MS ? wait_ms : PURGE_WAIT_MAX_MS);
     s->purging_ms = 0;
+    if (search_index_is_worn(
+            s->index)) { /* some six hundred purges; the longer each takes, the further they are apart */
+        log_info("search", "the index of words is made anew after many purges");
+        s->rebuild = true;
+    }
     return true;
 }
 

@@ -54,6 +54,9 @@ bool search_index_clear(struct search_index *index); /* of all texts */
 
 /* Outside a transaction: goes on making the file forget the words of what was removed; to be called until *done. */
 bool search_index_purge(struct search_index *index, bool *done);
+/* After a purge: whether so many have been that the texts are to be cleared and put anew, before SQLite takes the table
+ * for damaged. Blocks (a row). */
+bool search_index_is_worn(struct search_index *index);
 /* db_scrub of the file. */
 bool search_index_scrub(struct search_index *index, int64_t at_most_bytes, bool *whole);
 

@@ -14,6 +14,8 @@
 #define WRITER_CACHE_KIB 4096
 #define SECURE_SINCE 3042000 /* the SQLite from which on FTS5 knows secure-delete */
 #define PURGE_PAGES 500      /* merged at a time: some tens of milliseconds */
+#define LEVELS_MAX                                                                                                     \
+    1000 /* SQLite 3.40 adds one with each purge, drops none, and from 2 000 on takes the table for damaged */
 
 /* tags: whose and where, as words that nobody writes: partaroom12 partasender34. */
 #define TEXTS_TABLE "CREATE VIRTUAL TABLE texts USING fts5(tags, body, name, topic, tokenize = 'parta')"
@@ -25,6 +27,7 @@ enum {
     EXTENT,
     SET_EXTENT,
     HOLDS,
+    STRUCTURE,
     PUT,
     REMOVE,
     CLEAR,
@@ -42,6 +45,7 @@ static const struct statement TEXTS[COUNT] = {
     [EXTENT] = "SELECT older, newest, event_id FROM extent",
     [SET_EXTENT] = "UPDATE extent SET older = $1, newest = $2, event_id = $3",
     [HOLDS] = "SELECT rowid FROM texts LIMIT 1",
+    [STRUCTURE] = "SELECT hex(substr(block, 5, 2)) FROM texts_data WHERE id = 10",
     [PUT] = "INSERT INTO texts (rowid, tags, body, name, topic) VALUES ($1, $2, $3, $4, $5)",
     [REMOVE] = "DELETE FROM texts WHERE rowid = $1",
     [CLEAR] = "DROP TABLE texts",
@@ -226,6 +230,16 @@ bool search_index_purge(struct search_index *index, bool *done)
         return false;
     *done = merged && db_scrub(index->db, 0, &whole);
     return !db_failed(index->db);
+}
+
+/* The record of the segments ("Structure Record Format" in FTS5's source): a cookie of four bytes, then the number of
+ * levels as SQLite's varint. */
+bool search_index_is_worn(struct search_index *index)
+{
+    struct stmt *q = db_query(index->db, &INDEX, STRUCTURE, "");
+    long bytes = stmt_next(q) ? strtol(col_text(q, 0), NULL, 16) : 0;
+    stmt_end(q);
+    return (bytes & 0x8000) != 0 && ((bytes >> 8 & 0x7f) << 7 | (bytes & 0x7f)) > LEVELS_MAX;
 }
 
 bool search_index_scrub(struct search_index *index, int64_t at_most_bytes, bool *whole)
