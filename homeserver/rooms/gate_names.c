@@ -127,9 +127,9 @@ static bool has_user(struct gate_names *names, const char *user_id)
 {
     const struct gate_eyes *eyes = &names->eyes;
     const char *server = names->server_name != NULL ? names->server_name : id_server(user_id);
-    user_no user = users_by_id(names->db, server, user_id);
     if (is_invited(names, user_id))
         return true;
+    user_no user = users_by_id(names->db, server, user_id);
     if (user == 0 || eyes->asker == 0 || user == eyes->asker)
         return user != 0;
     return stands(names, user_id) || was_there(names, user) || eyes->sees_user(eyes, names->db, user);

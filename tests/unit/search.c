@@ -256,6 +256,48 @@ static void a_file_that_is_lost_or_of_another_database_is_made_anew(void **state
     wait_for(w, "вулкан", 2);
 }
 
+/* Purges as one after the other leaves them; false: this SQLite wears nothing. */
+static bool wear(struct search_index *index, room_no room)
+{
+    for (stream_pos pos = 900000; pos < 906000 && !search_index_is_worn(index); pos += 2) {
+        for (int i = 0; i < 2; ++i)
+            assert_true(
+                search_index_begin(index) &&
+                search_index_put(index, &(struct search_index_text){.pos = pos + i, .room = room, .body = "worn"}) &&
+                search_index_commit(index));
+        assert_true(search_index_begin(index) && search_index_remove(index, pos) && search_index_commit(index));
+        for (bool done = false; !done;)
+            assert_true(search_index_purge(index, &done));
+    }
+    return search_index_is_worn(index);
+}
+
+static void a_worn_index_is_made_anew(void **state)
+{
+    struct world *w = *state;
+    struct error e;
+    say(w, w->room, "вулкан");
+    begin(w);
+    wait_for(w, "вулкан", 1);
+    end(w);
+    struct search_index *index = search_index_open(w->path);
+    bool worn = wear(index, w->room);
+    search_index_close(index);
+    if (!worn)
+        skip();
+    begin(w);
+    struct appended out = say(w, w->room, "wordzqworn");
+    wait_for(w, "wordzqworn", 1);
+    assert_true(writer_run(w->f.writer, job_empty, &out.pos, &e));
+    assert_true(search_scrub(w->search, INT64_MAX));
+    say(w, w->room, "ещё один вулкан");
+    wait_for(w, "вулкан", 2);
+    end(w);
+    index = search_index_open(w->path);
+    assert_false(search_index_is_worn(index));
+    search_index_close(index);
+}
+
 /* What only looks like words: other types, encrypted events, bodies that are no text. */
 static void only_what_is_written_in_clear_is_indexed(void **state)
 {
@@ -323,6 +365,7 @@ int main(void)
         T(what_goes_in_silence_is_found_no_more_and_leaves_the_file),
         T(what_was_taken_back_while_nobody_followed_goes_at_the_start),
         T(a_file_that_is_lost_or_of_another_database_is_made_anew),
+        T(a_worn_index_is_made_anew),
         T(only_what_is_written_in_clear_is_indexed),
         T(whoever_searches_or_speaks_first_opens_the_index),
         T(an_index_that_cannot_be_opened_yet_is_opened_later),

@@ -20,8 +20,8 @@ static const struct statement TEXTS[COUNT] = {
     [INSERT] =
         "INSERT INTO verifications (sid, purpose, medium, address, secret_hash, code_hash, send_attempt, delivery,"
         " created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9)",
-    [RESEND] = "UPDATE verifications SET code_hash = $2, send_attempt = $3, expires_ms = $4, delivery = 'waiting',"
-               " sends = sends + 1 WHERE sid = $1",
+    [RESEND] = "UPDATE verifications SET code_hash = $2, send_attempt = $3, expires_ms = $4, delivery = 'waiting'"
+               " WHERE sid = $1",
     [TRIED] = "UPDATE verifications SET tries = tries + 1 WHERE sid = $1",
     [VALIDATE] = "UPDATE verifications SET validated_ms = $2, expires_ms = $3 WHERE sid = $1",
     [END] = "UPDATE verifications SET expires_ms = $2 WHERE sid = $1 AND expires_ms > $2",
