@@ -123,25 +123,17 @@ bool provider_answers(struct outgoing *outgoing, const struct outgoing_request *
 
 /* --- An input --- */
 
-static const char *next_answer(const char *at, const char *end)
-{
-    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL)
-        if (end - ++at >= 2 && at[0] == '%' && memchr(LETTERS, at[1], ANSWERS) != NULL)
-            return at;
-    return NULL;
-}
-
 /* How long the request is, before the answers. */
 static size_t take_answers(const char *input, size_t len)
 {
-    const char *end = input + len, *first = len != 0 ? next_answer(input, end) : NULL;
+    const char *end = input + len, *first = len != 0 ? whole_next_answer(input, end, LETTERS) : NULL;
     for (int i = 0; i < ANSWERS; ++i) {
         answers[i].status = 200;
         answers[i].bytes = GOOD[i];
         answers[i].len = strlen(GOOD[i]);
     }
     for (const char *at = first, *next; at != NULL; at = next) {
-        next = next_answer(at, end);
+        next = whole_next_answer(at, end, LETTERS);
         int i = (int)((const char *)memchr(LETTERS, at[1], ANSWERS) - LETTERS);
         const char *stop = next != NULL ? next - 1 : end, *line = memchr(at, '\n', (size_t)(stop - at));
         answers[i].status = 0;

@@ -145,15 +145,6 @@ static void learn_draft(void)
     reply_reset(&r.reply);
 }
 
-static bool act_bind(struct changing_records *c, void *arg)
-{
-    const user_no *user = arg;
-    struct contact_address address;
-    fixture_acts(c->tx);
-    return contact_email("guardian@example.com", &address, c->e) &&
-           contacts_bind(c->tx, *user, &address, 0, c->tx->now_ms, c->e);
-}
-
 /* What each form that asks for a code brings along; the code is not typed yet. */
 static void learn_codes(void)
 {
@@ -182,17 +173,13 @@ static void learn_codes(void)
 static void learn_people(void)
 {
     struct world *w = &whole_world;
-    user_no guardian =
-        world_person(w, (struct world_person){"Galya", "Guardian", NULL, w->school, 0, 0, ROLE_GUARDIAN, 0});
-    world_guardian(w, w->small, guardian);
-    must(world_run(w, 0, act_bind, &guardian, NULL));
     whole_person("admin", w->admin);
     whole_person("class_teacher", w->class_teacher);
     whole_person("factored", w->teacher);
     whole_person("pupil", w->old);
     whole_person("young", w->young);
     whole_person("small", w->small);
-    whole_person("guardian", guardian);
+    whole_guardian();
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -30,22 +30,9 @@ static void learn_operator(void)
     whole_word("operator", token);
 }
 
-static bool act_bind(struct changing_records *c, void *arg)
-{
-    const user_no *user = arg;
-    struct contact_address address;
-    fixture_acts(c->tx);
-    return contact_email("guardian@example.com", &address, c->e) &&
-           contacts_bind(c->tx, *user, &address, 0, c->tx->now_ms, c->e);
-}
-
 static void learn_people(void)
 {
     struct world *w = &whole_world;
-    user_no guardian =
-        world_person(w, (struct world_person){"Galya", "Guardian", NULL, w->school, 0, 0, ROLE_GUARDIAN, 0});
-    world_guardian(w, w->small, guardian);
-    must(world_run(w, 0, act_bind, &guardian, NULL));
     whole_person("admin", w->admin);
     whole_person("other", w->other_admin);
     whole_person("class_teacher", w->class_teacher);
@@ -53,7 +40,7 @@ static void learn_people(void)
     whole_person("old", w->old);
     whole_person("young", w->young);
     whole_person("small", w->small);
-    whole_person("guardian", guardian);
+    whole_guardian();
 }
 
 /* What the pages' words are, too: a link of the fifth class, and who has applied by it. */

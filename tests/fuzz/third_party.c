@@ -59,21 +59,13 @@ size_t end_calls(struct outgoing_calls *calls)
 
 /* --- An input --- */
 
-static const char *next_answer(const char *at, const char *end)
-{
-    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL)
-        if (end - ++at >= 2 && at[0] == '%' && memchr(LETTERS, at[1], ANSWERS) != NULL)
-            return at;
-    return NULL;
-}
-
 /* How long the request is, before the answers; who is not among them does not answer. */
 static size_t take_answers(const char *input, size_t len)
 {
-    const char *end = input + len, *first = len != 0 ? next_answer(input, end) : NULL;
+    const char *end = input + len, *first = len != 0 ? whole_next_answer(input, end, LETTERS) : NULL;
     memset(answers, 0, sizeof answers);
     for (const char *at = first, *next; at != NULL; at = next) {
-        next = next_answer(at, end);
+        next = whole_next_answer(at, end, LETTERS);
         size_t i = (size_t)((const char *)memchr(LETTERS, at[1], ANSWERS) - LETTERS);
         const char *stop = next != NULL ? next - 1 : end, *line = memchr(at, '\n', (size_t)(stop - at));
         answers[i].status = line != NULL && line - at >= 6 && memcmp(at + 3, "200", 3) == 0 ? 200 : 404;

@@ -10,6 +10,7 @@
 #include "client-api/pages/form_token.h"
 #include "client-api/pages/known_browser.h"
 #include "client-api/pages/page.h"
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/accounts/login.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/rendezvous.h"
@@ -545,4 +546,31 @@ const char *whole_person(const char *word, user_no user)
     whole_word(ending(word, "id"), user_names_get(w->f.names, w->f.db, user));
     learn_browser(word, user);
     return session;
+}
+
+static bool act_bind(struct changing_records *c, void *arg)
+{
+    const user_no *user = arg;
+    struct contact_address address;
+    fixture_acts(c->tx);
+    return contact_email("guardian@example.com", &address, c->e) &&
+           contacts_bind(c->tx, *user, &address, 0, c->tx->now_ms, c->e);
+}
+
+void whole_guardian(void)
+{
+    struct world *w = &whole_world;
+    user_no guardian =
+        world_person(w, (struct world_person){"Galya", "Guardian", NULL, w->school, 0, 0, ROLE_GUARDIAN, 0});
+    world_guardian(w, w->small, guardian);
+    must(world_run(w, 0, act_bind, &guardian, NULL));
+    whole_person("guardian", guardian);
+}
+
+const char *whole_next_answer(const char *at, const char *end, const char *letters)
+{
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL)
+        if (end - ++at >= 2 && at[0] == '%' && memchr(letters, at[1], strlen(letters)) != NULL)
+            return at;
+    return NULL;
 }

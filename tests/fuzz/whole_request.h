@@ -41,6 +41,12 @@ void whole_word_made(const char *word, void (*make)(struct text *out));
  * token. Returns the page's session, for good. */
 const char *whole_person(const char *word, user_no user);
 
+/* A guardian of the world's small child, with the address guardian@example.com; $guardian as of whole_person. */
+void whole_guardian(void);
+
+/* Where the next line begins that is '%' and one of the letters: an answer that an input brings along. NULL: none. */
+const char *whole_next_answer(const char *at, const char *end, const char *letters);
+
 /* Sends it, and what it writes stays. $word is what the reply has behind mark (of letters, digits, - and _). request
  * NULL: of the reply before. word NULL: nothing is learnt. */
 void whole_learn(const char *request, const char *mark, const char *word);
