@@ -82,11 +82,17 @@ struct family {
     bool ends;
 };
 
-/* Who knows of the child knows of its guardians, also of one whom no school has any more (D9). 0: *e. */
-static user_no guardian_of(struct request *r, struct db *db, user_no child, const char *user_id, struct error *e)
+/* The child's office knows of its guardians also one whom no school has any more (D9); for others who is nobody's
+ * schoolmate is not there, guardian or not. 0: *e. */
+static user_no guardian_of(struct request *r, struct db *db, const struct actor *actor, user_no child,
+                           const char *user_id, struct error *e)
 {
-    user_no user = child != 0 ? users_by_id(db, rooms_settings(r->server->rooms)->server_name, user_id) : 0;
-    if (child == 0 || (user != 0 && custodies_family(db, child, user)))
+    const struct rooms_settings *rooms = rooms_settings(r->server->rooms);
+    const struct subject subject = {.target = child};
+    struct error ignored;
+    user_no user = child != 0 ? users_by_id(db, rooms->server_name, user_id) : 0;
+    if (child == 0 || (user != 0 && custodies_family(db, child, user) &&
+                       school_gate(db, rooms->school_mode, actor, ACT_CUSTODY, &subject, NULL, NULL, &ignored)))
         return user;
     return api_user(r, db, user_id, e);
 }
@@ -96,7 +102,7 @@ static bool act_guardianship(struct api_act *act, void *state)
     const struct family *family = state;
     struct db *db = act->records.tx->db;
     user_no child = api_user(act->r, db, family->child, act->records.e);
-    user_no guardian = guardian_of(act->r, db, child, family->guardian, act->records.e);
+    user_no guardian = guardian_of(act->r, db, act->records.actor, child, family->guardian, act->records.e);
     return guardian != 0 &&
            (family->ends ? change_guardianship_end : change_guardianship)(&act->records, child, guardian);
 }
@@ -155,7 +161,7 @@ static bool act_custody(struct api_act *act, void *state)
     const struct custody_wish *wish = state;
     struct db *db = act->records.tx->db;
     user_no child = api_user(act->r, db, act->r->params[0], act->records.e);
-    user_no guardian = guardian_of(act->r, db, child, act->r->params[1], act->records.e);
+    user_no guardian = guardian_of(act->r, db, act->records.actor, child, act->r->params[1], act->records.e);
     if (guardian == 0 || !change_custody(&act->records, child, guardian, wish->custody, wish->reason))
         return false;
     act->reply = custody_json(act->r, db, act->records.actor, child, guardian);
@@ -180,7 +186,7 @@ static bool get_custody(struct request *r)
 {
     struct actor actor;
     user_no child = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
-    user_no guardian = guardian_of(r, r->db, child, r->params[1], &r->error);
+    user_no guardian = guardian_of(r, r->db, &actor, child, r->params[1], &r->error);
     return guardian != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child, .other = guardian}) &&
            reply_json(r, custody_json(r, r->db, &actor, child, guardian));
 }

@@ -38,6 +38,13 @@ static bool failed(const struct changing_records *c)
     return error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
+/* Asked behind the gate: whoever may not end a record is refused the same whether it is there or not, or a refusal
+ * would tell whose guardian is who (A4, D9). */
+static bool is_there(const struct changing_records *c, bool there, const char *missing)
+{
+    return there || error_set(c->e, ERROR_NOT_FOUND, missing);
+}
+
 /* A change of several effects asks for each (J3). */
 static bool may(struct doing *d, enum act act, const struct subject *subject)
 {
@@ -303,16 +310,15 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
     struct doing d;
     char source[SOURCE_BYTES];
     struct role_row row = *role;
-    if (!roles_source(c->tx->db, role, source))
-        return error_set(c->e, ERROR_NOT_FOUND, "There is no such role.");
+    bool there = roles_source(c->tx->db, role, source);
     row.source = source;
-    if (!start(
-            &d, c, ACT_ROLES,
-            &(struct subject){.school = role->school, .target = role->user, .roster_kept = source_is_roster(source)}))
+    if (!start(&d, c, ACT_ROLES,
+               &(struct subject){
+                   .school = role->school, .target = role->user, .roster_kept = there && source_is_roster(source)}))
         return false;
     reconcile_lost(d.s, role->user);
-    return finish(&d, roles_delete(c->tx->db, &row) || failed(c), "role.end", role->school,
-                  subject_json(c, role->user, 0, 0), NULL);
+    return finish(&d, is_there(c, there, "There is no such role.") && (roles_delete(c->tx->db, &row) || failed(c)),
+                  "role.end", role->school, subject_json(c, role->user, 0, 0), NULL);
 }
 
 /* --- Enrollments --- */
@@ -432,17 +438,16 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
 {
     struct doing d;
     char source[SOURCE_BYTES];
-    if (!enrollments_source(c->tx->db, enrollment, source))
-        return error_set(c->e, ERROR_NOT_FOUND, "There is no such enrollment.");
+    bool there = enrollments_source(c->tx->db, enrollment, source);
     school_no school = school_of_class(c->tx->db, enrollment->class);
     if (!start(&d, c, ACT_ROLES,
                &(struct subject){.school = school,
                                  .class = enrollment->class,
                                  .target = enrollment->user,
-                                 .roster_kept = source_is_roster(source)}))
+                                 .roster_kept = there && source_is_roster(source)}))
         return false;
-    return finish(&d, enrollment_delete(&d, enrollment), "enrollment.end", school,
-                  subject_json(c, enrollment->user, enrollment->class, 0), NULL);
+    return finish(&d, is_there(c, there, "There is no such enrollment.") && enrollment_delete(&d, enrollment),
+                  "enrollment.end", school, subject_json(c, enrollment->user, enrollment->class, 0), NULL);
 }
 
 /* --- Guardianships --- */
@@ -519,15 +524,14 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
     struct doing d;
     char source[SOURCE_BYTES];
     school_no school = school_of_child(c, child);
-    if (!guardianships_source(c->tx->db, child, guardian, source))
-        return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
+    bool there = guardianships_source(c->tx->db, child, guardian, source);
     /* One's own: another's is the office's to end. */
     enum act act = c->actor->user == guardian ? ACT_END_GUARDIAN : ACT_GUARDIANSHIP;
     if (!start(&d, c, act,
-               &(struct subject){.target = child, .other = guardian, .roster_kept = source_is_roster(source)}))
+               &(struct subject){.target = child, .other = guardian, .roster_kept = there && source_is_roster(source)}))
         return false;
-    return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
-                  subject_json(c, child, 0, guardian), NULL);
+    return finish(&d, is_there(c, there, "There is no such guardianship.") && guardianship_delete(&d, child, guardian),
+                  "guardianship.end", school, subject_json(c, child, 0, guardian), NULL);
 }
 
 /* --- Custody (D9) --- */

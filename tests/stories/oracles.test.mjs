@@ -191,3 +191,31 @@ test("A1, D9, G4: who stands in power levels, and is not to be seen any more, is
     const refused = await put(other, many);
     assert.deepEqual([refused.status, refused.body["org.parta.bound"]], [403, "named_anew: 100"]);
 });
+
+/** Doors that end or settle what two people, or somebody and a place, are to each other. */
+const ofTwo = (child, guardian) => [...pathsOf(["guardian"])].map(([method, path]) => [method, filled(path, { child, guardian }), BODY]);
+const ofPlaces = (whom, where) => [...pathsOf(["userId"])].filter(([, path]) => path.endsWith("/{role}")).map(([method, path]) => [method, filled(path, { userId: whom, class: where, role: "pupil" })]);
+
+test("A4, D9: who is whose guardian, and who is what in which class, is the same to every door of a schoolmate's, be it so or not", async () => {
+    const [here, besides] = [await w.newClass("7 «О»", "7"), await w.newClass("7 «П»", "7")];
+    const pupil = await w.newClient("pupil", { class: here.class, birth_date: "2013-01-01" });
+    const mate = await w.newClient("pupil", { class: here.class, birth_date: "2013-01-01" });
+    const [one, apart] = [await w.newClient("guardian", { child: pupil.getUserId() }), await w.newClient("guardian", { child: pupil.getUserId() })];
+    const mates = await w.newClient("guardian", { child: mate.getUserId() });
+    await w.do(w.office, "PUT", `/guardianships/${q(pupil.getUserId())}/${q(apart.getUserId())}/custody`, { custody: "separate", reason: REASON });
+    for (const who of [apart, mate, mates]) {
+        assert.equal(await alike(who, (x) => ofTwo(pupil.getUserId(), x), [one.getUserId(), father.getUserId()]), 3);
+        assert.equal(await alike(who, (x) => ofPlaces(pupil.getUserId(), x), [here.class, besides.class]), 2);
+        assert.equal(await alike(who, (x) => ofPlaces(x, here.class), [pupil.getUserId(), father.getUserId()]), 2);
+    }
+    // Nor is a guardian whom no school has any more: to the office he is.
+    const left = father.getUserId();
+    const kept = `/_parta/v1/guardianships/${q(child.getUserId())}/${q(left)}/custody`;
+    await w.do(w.office, "POST", `/people/${q(left)}/leave`, { school: HERE });
+    for (const who of [child, mother]) await alike(who, (x) => ofTwo(child.getUserId(), x), [left, elsewhere.getUserId(), NOBODY]);
+    assert.equal((await ask(w.office, "GET", kept)).body.custody, "no_contact");
+    // The office is told, or nothing would be proven by it.
+    assert.equal((await ask(w.office, "DELETE", `/_parta/v1/guardianships/${q(pupil.getUserId())}/${q(mates.getUserId())}`)).status, 404);
+    assert.equal((await ask(w.office, "DELETE", `/_parta/v1/classes/${q(besides.class)}/enrollments/${q(pupil.getUserId())}/pupil`)).status, 404);
+    assert.equal((await ask(w.office, "DELETE", `/_parta/v1/guardianships/${q(pupil.getUserId())}/${q(one.getUserId())}`)).status, 200);
+});
