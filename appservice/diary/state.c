@@ -232,10 +232,10 @@ bool state_commit(struct state *state)
         state->held = false;
         state->lost = true;
     }
-    bool done = !db_failed(state->db) && db_transaction(state->db, DB_COMMIT);
+    bool whole = !db_failed(state->db), done = whole && db_transaction(state->db, DB_COMMIT);
     if (!done && db_in_transaction(state->db))
         db_transaction(state->db, DB_ROLLBACK);
-    if (!done)
+    if (whole && !done)
         db_forget_commit(state->db);
     db_settle(state->db);
     return done;

@@ -137,10 +137,11 @@ enum db_transaction {
 };
 bool db_transaction(struct db *db, enum db_transaction verb);
 
-/* After a DB_COMMIT that failed, and a DB_ROLLBACK: makes sure that nothing of it comes back after a crash. A commit
- * that could not be synced is written all the same, and whoever opens the file next would find it whole. false: it may
- * come back; whether it is there nobody can say. */
-bool db_forget_commit(struct db *db);
+/* After a DB_COMMIT that failed, and only then, and a DB_ROLLBACK: makes sure that nothing of it comes back after a
+ * crash. A commit that could not be synced is written all the same, and whoever opens the file next would find it
+ * whole. Takes the lock of whoever writes for a moment, so that others may write meanwhile. Where that cannot be made
+ * sure, nobody can say whether it is there: the process ends. */
+void db_forget_commit(struct db *db);
 
 /* Makes the n-th db_query/db_run from now fail as a full disk would; 0 switches it off. For fault tests. */
 void db_fail_after(struct db *db, int n);

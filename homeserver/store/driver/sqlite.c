@@ -191,21 +191,39 @@ static bool bytes_that_count(struct db *db, sqlite3_int64 *bytes)
         file->pMethods->iVersion < 2 || file->pMethods->xShmMap(file, 0, INDEX_BYTES, 0, &mapped) != SQLITE_OK ||
         mapped == NULL)
         return false;
-    memcpy(&index, (const void *)mapped, sizeof index); /* only this connection writes it, and it does not now */
+    memcpy(&index, (const void *)mapped, sizeof index); /* whoever writes it has the lock, which is ours */
     int64_t page_bytes = index.page_bytes == 1 ? 65536 : index.page_bytes;
     *bytes = WAL_HEADER_BYTES + index.frames * (FRAME_HEADER_BYTES + page_bytes);
     return index.is_init != 0;
 }
 
-bool db_forget_commit(struct db *db)
+/* Behind what counts lies either nothing, or what failed here, or, without the lock, what somebody else is writing: of
+ * two connections one waits for the other's lock, and has written all but the index when that one comes to cut. */
+static bool forget_commit(struct db *db)
 {
     sqlite3_file *wal = NULL;
     sqlite3_int64 good, bytes;
-    return bytes_that_count(db, &good) &&
-           sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
-           wal->pMethods != NULL && wal->pMethods->xFileSize(wal, &bytes) == SQLITE_OK &&
-           (bytes <= good || wal->pMethods->xTruncate(wal, good) == SQLITE_OK) &&
-           wal->pMethods->xSync(wal, SQLITE_SYNC_FULL) == SQLITE_OK;
+    int locked;
+    do
+        locked = sqlite3_exec(db->raw, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    while (locked == SQLITE_BUSY);
+    if (locked != SQLITE_OK)
+        return false;
+    bool forgot = bytes_that_count(db, &good) &&
+                  sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+                  wal->pMethods != NULL && wal->pMethods->xFileSize(wal, &bytes) == SQLITE_OK &&
+                  (bytes <= good || wal->pMethods->xTruncate(wal, good) == SQLITE_OK) &&
+                  wal->pMethods->xSync(wal, SQLITE_SYNC_FULL) == SQLITE_OK;
+    return sqlite3_exec(db->raw, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK && forgot;
+}
+
+void db_forget_commit(struct db *db)
+{
+    if (forget_commit(db))
+        return;
+    log_error("store", "a commit failed, and the disk does not say whether it is there: the process ends and"
+                       " answers nobody; once the disk works, start it again");
+    _Exit(EXIT_FAILURE);
 }
 
 int driver_schema(struct db *db)

@@ -21,7 +21,6 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
-#include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
 #include "homeserver/base/thread.h"
@@ -374,11 +373,8 @@ static bool commit_group(struct writer *w, struct waiting *first)
     if (!whole || !db_transaction(w->own.db, DB_COMMIT)) {
         if (begun)
             db_transaction(w->own.db, DB_ROLLBACK);
-        if (whole && !db_forget_commit(w->own.db)) {
-            log_error("store", "a commit failed, and the disk does not say whether it is there: the process ends and"
-                               " answers nobody; once the disk works, start it again");
-            _Exit(EXIT_FAILURE);
-        }
+        if (whole)
+            db_forget_commit(w->own.db);
         go_back(w, before);
         return false;
     }
