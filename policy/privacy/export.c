@@ -8,6 +8,8 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -15,12 +17,14 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/viewer.h"
 #include "policy/privacy/export_sections.h"
 
 struct exporting {
     struct db *db;
     const struct export_wanted *wanted;
-    bool own; /* by the person: with what they wrote, keep and did */
+    bool own;   /* by the person: with what they wrote, keep and did */
+    bool whole; /* by the person, a guardian, an operator: of every school (A1) */
     struct text index;
     json_t *data;
     zip_t *zip;
@@ -141,21 +145,35 @@ static void add_events(struct exporting *x, room_no room, struct text *page, jso
     stmt_end(q);
 }
 
-/* The room's name, or its id; heap. */
-static char *room_name(struct db *db, room_no room, const char *room_id)
+/* A room is told as the person knows it: to whom it is open by its name, to whom has left by that of then (G1). */
+static struct stmt *name_of(const struct exporting *x, const struct membership_row *in)
 {
-    char *content = events_state_content(db, room, "m.room.name", "");
-    json_t *state = content != NULL ? json_loads(content, 0, NULL) : NULL;
+    const struct export_wanted *wanted = x->wanted;
+    struct visibility *seen = visibility_load(x->db, wanted->school_mode, in->room, in->user, wanted->user_id);
+    stream_pos pos = visibility_state_pos(seen);
+    visibility_free(seen);
+    if (in->membership == MEMBERSHIP_INVITE && gate_may_see(wanted->school_mode, x->db, in->room, in->user))
+        pos = INT64_MAX;
+    return pos == INT64_MAX ? events_state_get(x->db, in->room, "m.room.name", "")
+                            : events_state_get_at(x->db, in->room, "m.room.name", "", pos);
+}
+
+/* The room's name, or its id; heap. */
+static char *room_name(const struct exporting *x, const struct membership_row *in, const char *room_id)
+{
+    struct event_row row;
+    struct stmt *q = name_of(x, in);
+    json_t *state = events_next(q, &row) ? json_loads(row.content, 0, NULL) : NULL;
     const char *name = json_get_string(state, "name");
     char *copy = xstrdup(name != NULL ? name : room_id);
     json_decref(state);
-    free(content);
+    stmt_end(q);
     return copy;
 }
 
 static bool add_room(struct exporting *x, const struct membership_row *in, json_t *rooms)
 {
-    char *room_id = rooms_id_of(x->db, in->room), *name = room_name(x->db, in->room, room_id), file[32];
+    char *room_id = rooms_id_of(x->db, in->room), *name = room_name(x, in, room_id), file[32];
     const char *membership = membership_name(in->membership);
     struct text page = TEXT_INIT;
     json_t *events = json_array();
@@ -177,12 +195,20 @@ static bool add_room(struct exporting *x, const struct membership_row *in, json_
     return done;
 }
 
+/* A1: an office exports what is of its own schools: not that somebody asked for a place at another. */
+static bool is_told(const struct exporting *x, school_no school)
+{
+    return x->whole || (school_roles(x->db, school, x->wanted->actor->user) & ROLE_ADMINISTRATOR) != 0;
+}
+
 /* D9: a guardian takes a child's data out, and sees no other guardian through the child whom the two's custody hides:
  * nor that there is a chat of the two. */
 static bool is_hidden(const struct exporting *x, room_no room)
 {
     struct room_school of;
     user_no asker = x->wanted->actor->user, child = x->wanted->user;
+    if (!is_told(x, viewer_room_school(x->db, asker, room)))
+        return true;
     if (x->own || asker == 0 || !school_of_room(x->db, room, &of) || of.kind != ROOM_DIRECT)
         return false;
     user_no other = of.a == child ? of.b : of.a;
@@ -223,6 +249,19 @@ static bool parted(const struct exporting *x)
     return so;
 }
 
+static json_t *section_rows(const struct exporting *x, const struct export_section *section)
+{
+    json_t *rows = section->rows(x->db, x->wanted->user);
+    for (size_t i = json_array_size(rows); section->of_schools && i-- != 0;) {
+        json_t *row = json_array_get(rows, i);
+        if (is_told(x, json_integer_value(json_object_get(row, SECTION_SCHOOL_NO))))
+            json_object_del(row, SECTION_SCHOOL_NO);
+        else
+            json_array_remove(rows, i);
+    }
+    return rows;
+}
+
 static bool add_all(struct exporting *x)
 {
     struct text data = TEXT_INIT;
@@ -231,7 +270,7 @@ static bool add_all(struct exporting *x)
         const struct export_section *section = &EXPORT_SECTIONS[i];
         if ((section->own && !x->own) || (section->family && parted(x)))
             continue;
-        json_t *rows = section->rows(x->db, x->wanted->user);
+        json_t *rows = section_rows(x, section);
         if (json_array_size(rows) != 0)
             add_table(&x->index, section, rows);
         json_object_set_new(x->data, section->name, rows);
@@ -286,6 +325,7 @@ bool export_person(struct db *db, const struct export_wanted *wanted, struct tex
     struct subject subject = {.target = wanted->user};
     if (!school_gate(db, wanted->school_mode, wanted->actor, ACT_EXPORT, &subject, NULL, NULL, e))
         return false;
+    x.whole = x.own || wanted->actor->user == 0 || school_is_guardian(db, wanted->actor->user, wanted->user);
     x.data = json_pack("{s:s}", "user_id", wanted->user_id);
     db_begin_read(db);
     bool done = pack(&x, zip) && !db_failed(db);

@@ -21,7 +21,9 @@ struct export_wanted {
 };
 
 /* Appends the zip's bytes. A guardian's export of a child is without what the child wrote (D8), the office's likewise:
- * only the person gets that. false: *e. Blocks (reads, packing); the caller writes the audit entry. */
+ * only the person gets that. The office's has what is of its own schools alone (A1). A room that one has left, or that
+ * is closed to one by now, is named as it was then, or not at all (G1, D9). false: *e. Blocks (reads, packing); the
+ * caller writes the audit entry. */
 bool export_person(struct db *db, const struct export_wanted *wanted, struct text *zip, struct error *e);
 
 #endif

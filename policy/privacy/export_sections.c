@@ -29,6 +29,7 @@
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/school/taken.h"
+#include "policy/signup/applications.h"
 
 #define FAMILY_MAX 100
 
@@ -64,9 +65,9 @@ static json_t *roles(struct db *db, user_no user)
     json_t *rows = json_array();
     struct stmt *q = roles_page(db, &everybody, user);
     while (roles_next(q, &row))
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o}", "school", row.school_name, "role",
-                                              school_role_name(row.role), "from", day_json(row.begin), "until",
-                                              day_json(row.end)));
+        json_array_append_new(rows, json_pack("{s:I, s:s, s:s, s:o, s:o}", SECTION_SCHOOL_NO, (json_int_t)row.school,
+                                              "school", row.school_name, "role", school_role_name(row.role), "from",
+                                              day_json(row.begin), "until", day_json(row.end)));
     stmt_end(q);
     return rows;
 }
@@ -78,7 +79,8 @@ static json_t *enrollments(struct db *db, user_no user)
     json_t *rows = json_array();
     struct stmt *q = enrollments_page_of_person(db, &everybody, user);
     while (enrollments_next(q, &row))
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:o}", "school", row.school_name, "class",
+        json_array_append_new(rows, json_pack("{s:I, s:s, s:s, s:s, s:o, s:o}", SECTION_SCHOOL_NO,
+                                              (json_int_t)row.school, "school", row.school_name, "class",
                                               row.class_title, "role", school_role_name(row.role), "from",
                                               day_json(row.begin), "until", day_json(row.end)));
     stmt_end(q);
@@ -211,6 +213,19 @@ static json_t *threads(struct db *db, user_no user)
     return rows;
 }
 
+static void add_application(struct db *db, const struct application_row *row, json_t *rows)
+{
+    struct school_row school;
+    schools_get(db, row->school, &school);
+    json_array_append_new(rows, json_pack("{s:I, s:s, s:s?, s:s, s:s, s:s, s:I}", SECTION_SCHOOL_NO,
+                                          (json_int_t)row->school, "kind", application_kind_name(row->kind), "school",
+                                          school.name, "role", row->role != 0 ? school_role_name(row->role) : "",
+                                          "state", application_state_name(row->state), "reason", row->reason,
+                                          "created_ts", (json_int_t)row->created_ms));
+    school_row_finish(&school);
+}
+
+/* D9: what somebody asked about a child whom they are kept from by now is theirs no more. */
 static json_t *applications(struct db *db, user_no user)
 {
     struct application_row row;
@@ -218,16 +233,9 @@ static json_t *applications(struct db *db, user_no user)
         .limit = INT_MAX, .user = user, .state = APPLICATION_STATE__COUNT, .kind = APPLICATION_KIND__COUNT};
     json_t *rows = json_array();
     struct stmt *q = applications_query(db, &query);
-    while (applications_next(q, &row)) {
-        struct school_row school;
-        schools_get(db, row.school, &school);
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:s?, s:s, s:s, s:s, s:I}", "kind", application_kind_name(row.kind),
-                                        "school", school.name, "role", row.role != 0 ? school_role_name(row.role) : "",
-                                        "state", application_state_name(row.state), "reason", row.reason, "created_ts",
-                                        (json_int_t)row.created_ms));
-        school_row_finish(&school);
-    }
+    while (applications_next(q, &row))
+        if (application_is_own(db, &row, user))
+            add_application(db, &row, rows);
     stmt_end(q);
     return rows;
 }
@@ -300,11 +308,17 @@ const struct export_section EXPORT_SECTIONS[] = {
      "Person",
      {"family_name", "given_name", "middle_name", "birth_date", "account", "language", "created_ts"},
      .rows = person},
-    {"roles", "Роли в школах", "Roles in schools", {"school", "role", "from", "until"}, .rows = roles},
+    {"roles",
+     "Роли в школах",
+     "Roles in schools",
+     {"school", "role", "from", "until"},
+     .of_schools = true,
+     .rows = roles},
     {"enrollments",
      "Классы и группы",
      "Classes and groups",
      {"school", "class", "role", "from", "until"},
+     .of_schools = true,
      .rows = enrollments},
     {"guardians", "Родители и опекуны", "Guardians", {"name"}, .family = true, .rows = guardians},
     {"children", "Дети", "Children", {"name"}, .rows = children},
@@ -338,6 +352,7 @@ const struct export_section EXPORT_SECTIONS[] = {
      "Заявки",
      "Applications",
      {"kind", "school", "role", "state", "reason", "created_ts"},
+     .of_schools = true,
      .rows = applications},
     {"reports",
      "Жалобы",

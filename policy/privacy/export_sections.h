@@ -10,6 +10,7 @@
 struct db;
 
 #define EXPORT_COLUMNS_MAX 7
+#define SECTION_SCHOOL_NO "school_no"
 
 struct export_section {
     const char *name;                        /* "roles": the key in the machine's file */
@@ -17,9 +18,10 @@ struct export_section {
     const char *columns[EXPORT_COLUMNS_MAX]; /* in the order in which people read them; NULL after the last */
     bool own;                                /* what the person keeps, wrote or did: told to themself alone (D8, F5) */
     bool family;                             /* names the child's guardians (D9) */
+    bool of_schools;                         /* each row is of a school, which not everybody is to know (A1) */
 
     /* One array of objects: a member a column, a string or null; in columns whose name ends in "_ts" Unix milliseconds.
-     * A new reference. Reads the database. */
+     * With of_schools also SECTION_SCHOOL_NO, an integer that nobody is shown. A new reference. Reads the database. */
     json_t *(*rows)(struct db *db, user_no user);
 };
 

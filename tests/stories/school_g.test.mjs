@@ -196,6 +196,50 @@ test("G4: who may export: the person, a guardian for a child, the office; only t
     assert.ok(own.filter((e) => e.entry.subject.user === pupil.getUserId()).length >= 4, JSON.stringify(items));
 });
 
+const exported = async (who, path) => JSON.parse(unzip((await fetchExport(who, path)).body)["data.json"]);
+
+test("A1, G4: what an office exports is of its own school: not where else somebody asked for a place, nor where they were", async () => {
+    const person = await w.newClient("teacher");
+    const path = `/people/${q(person.getUserId())}/export`;
+    const there = (await w.do(w.operator, "GET", "/schools")).items.find((s) => s.school === ELSEWHERE).name;
+    await w.do(w.operator, "POST", `/people/${q(person.getUserId())}/roles`, { school: ELSEWHERE, role: "staff" });
+    await w.do(w.operator, "DELETE", `/people/${q(person.getUserId())}/roles/${ELSEWHERE}/staff`);
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "school", school: ELSEWHERE, role: "teacher" });
+    await w.do(person, "POST", "/applications", { token, bind_to: person.getUserId(), given_name: "Анна", family_name: "Петрова" });
+    const own = await exported(person, "/me/export");
+    assert.deepEqual(own.applications.map((a) => a.school), [there]);
+    assert.ok(own.rooms.some((r) => r.membership === "leave"), "rooms of the other school");
+    assert.deepEqual(await exported(w.operator, path).then((d) => d.applications.length), 1);
+    const offices = await exported(w.office, path);
+    assert.ok(!JSON.stringify(offices).includes(there), JSON.stringify(offices));
+    assert.deepEqual([offices.applications, offices.roles.length, offices.rooms.filter((r) => r.membership !== "join")], [[], 1, []]);
+    assert.ok(offices.rooms.length > 0, "its own");
+    assert.ok([own, offices].every((data) => !JSON.stringify(data).includes("school_no")));
+});
+
+test("G1, G4: in an export a room that one has left has the name that it had then", async () => {
+    const school = await w.newClass("9 «Прежняя»", "9");
+    const pupil = await w.newClient("pupil", { class: school.class, birth_date: "2010-01-01" });
+    await w.do(w.office, "POST", `/classes/${CLASS}/enrollments`, { user_id: pupil.getUserId(), role: "pupil" });
+    await w.do(w.office, "DELETE", `/classes/${school.class}/enrollments/${q(pupil.getUserId())}/pupil`);
+    await w.do(w.office, "PUT", `/classes/${school.class}`, { title: "9 «Нынешняя»", grade: "9" });
+    const names = (data) => data.rooms.map((r) => `${r.membership} ${r.name}`).join();
+    const data = await exported(pupil, "/me/export");
+    assert.match(names(data), /leave [^,]*Прежняя/);
+    assert.doesNotMatch(names(data), /Нынешняя/);
+});
+
+test("D9, G4: what somebody asked about a child from whom they are kept is in their export no more", async () => {
+    const child = await newPupil({ birth_date: "2015-01-01" });
+    const parent = await w.newClient("guardian", { child: child.getUserId() });
+    const second = await newPupil({ birth_date: "2015-01-01" }); // or nothing would keep him here
+    await w.do(w.operator, "POST", "/guardianships", { child: second.getUserId(), guardian: parent.getUserId() });
+    await w.do(parent, "POST", `/me/children/${q(child.getUserId())}/corrections`, { birth_date: "2015-09-09", note: "Ошибка" });
+    assert.equal((await exported(parent, "/me/export")).applications.length, 1);
+    await w.do(w.office, "PUT", `/guardianships/${q(child.getUserId())}/${q(parent.getUserId())}/custody`, { custody: "no_contact", reason: "Решение суда № 2-114/2026" });
+    assert.deepEqual((await exported(parent, "/me/export")).applications, []);
+});
+
 test("G4: erasure needs the password; what was written, the name and the account go, for everybody", async () => {
     const pupil = await newPupil({ given_name: "Аграфена", family_name: "Забвенская" });
     const id = pupil.getUserId();

@@ -397,7 +397,7 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
            applications_insert(c->tx, &application) != 0;
 }
 
-/* What a section's heading names is in each of its rows, and nothing else. */
+/* What a section's heading names is in each of its rows, and nothing else but whose it is. */
 static void sections_are_whole(struct world *w, user_no user, user_no parent)
 {
     for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i) {
@@ -409,7 +409,8 @@ static void sections_are_whole(struct world *w, user_no user, user_no parent)
         if (json_array_size(rows) == 0)
             fail_msg("%s has no row", section->name);
         json_array_foreach(rows, k, row) {
-            assert_int_equal(json_object_size(row), n);
+            assert_int_equal(json_object_size(row), n + section->of_schools);
+            assert_true(json_is_integer(json_object_get(row, SECTION_SCHOOL_NO)) == section->of_schools);
             for (size_t c = 0; c < n; ++c)
                 if (json_object_get(row, section->columns[c]) == NULL)
                     fail_msg("%s: no %s", section->name, section->columns[c]);
