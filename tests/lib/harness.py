@@ -24,7 +24,7 @@ import urllib.request
 from urllib.parse import quote
 
 SECRET = "python-tests-secret"
-PATIENCE_S = 30
+PATIENCE_S = 60  # for what comes soon: it only tells that something hangs, also on a machine with much else to do
 V3 = "/_matrix/client/v3"
 CASE_LINES_MAX = 12
 
@@ -83,16 +83,23 @@ class Answer:
         return f"{self.status} {self.bytes[:300]!r}"
 
 
+HELD = []  # sockets
+
+
 def free_port():
-    """A port that nobody has now, and that no connection gets by itself until it is listened at: below the range that the kernel gives away."""
+    """A port that nobody else gets while this process runs: bound here, without listening, so that no probe and no connection of another suite
+    is given it. A server that sets SO_REUSEADDR, as all here do, listens there all the same, as often as it is started; while none does,
+    connections are refused. Below the range that the kernel gives away: who binds there without asking has no part in it."""
     while True:
-        port = random.randint(10000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        port, held = random.randint(10000, 32000), socket.socket()
+        try:
+            held.bind(("127.0.0.1", port))
+        except OSError:
+            held.close()
+            continue
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: two that look at once do not both get it
+        HELD.append(held)
+        return port
 
 
 def sanitized(environment):
@@ -102,15 +109,30 @@ def sanitized(environment):
             **environment}
 
 
-def until(fn, what, patience=PATIENCE_S):
+def comes(fn, patience=PATIENCE_S, pause_s=0.005):
+    """What fn answers as soon as that is something true; what it answers in the end, if it never is. pause_s: for what is counted how often it
+    is asked for."""
     end = time.monotonic() + patience
     while True:
         value = fn()
-        if value:
+        if value or time.monotonic() > end:
             return value
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited in vain for {what}")
-        time.sleep(0.005)
+        time.sleep(pause_s)
+
+
+def until(fn, what, patience=PATIENCE_S):
+    value = comes(fn, patience)
+    if not value:
+        raise RuntimeError(f"waited in vain for {what}")
+    return value
+
+
+def in_one_hour(seconds):
+    """Before what the server counts by the hour of the clock (or the day, in UTC), and what takes no longer than so many seconds: an hour that
+    ends before is waited for."""
+    left = 3600 - time.time() % 3600
+    if left < seconds:
+        time.sleep(left)
 
 
 class Server:

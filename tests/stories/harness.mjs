@@ -2,9 +2,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { inflateRawSync } from "node:zlib";
 import * as sdk from "matrix-js-sdk";
 import { logger } from "matrix-js-sdk/lib/logger.js";
@@ -16,13 +16,22 @@ const BUILD = process.env.PARTA_BUILD ?? new URL("../../build", import.meta.url)
 const SECRET = "the-secret-of-the-stories";
 const PATIENCE_MS = 20000;
 
-export function freePort() {
-    return new Promise((resolve) => {
-        const probe = createServer().listen(0, "127.0.0.1", () => {
-            const { port } = probe.address();
-            probe.close(() => resolve(port));
-        });
-    });
+let ports;
+
+/** A port that nobody else gets while this process runs (tests/lib/ports, which ends with it). */
+export async function freePort() {
+    if (ports === undefined) {
+        ports = spawn(new URL("../lib/ports", import.meta.url).pathname, { stdio: ["pipe", "pipe", "inherit"] });
+        ports.lines = createInterface({ input: ports.stdout })[Symbol.asyncIterator]();
+        ports.asked = 0;
+        for (const one of [ports, ports.stdin, ports.stdout]) one.unref(); // it keeps nobody from ending
+    }
+    ports.stdin.write("\n");
+    if (ports.asked++ === 0) ports.stdout.ref();
+    const { value, done } = await ports.lines.next();
+    if (--ports.asked === 0) ports.stdout.unref();
+    if (done) throw new Error("tests/lib/ports has ended");
+    return Number(value);
 }
 
 /** Polls until fn answers something true; fails after PATIENCE_MS with what. */
