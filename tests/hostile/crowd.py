@@ -4,7 +4,7 @@ import threading
 import time
 
 from cases import V3
-from harness import NoAnswer
+from harness import NoAnswer, comes
 
 MAX = 200
 CROWDED = {"http": {"connections_max": MAX}}
@@ -56,20 +56,10 @@ class Crowd(threading.Thread):
         return False
 
 
-def wait_until(what):
-    """False: it has not come to be in time."""
-    end = time.monotonic() + 30
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def one_address_against_all(tap, server):
     crowd = Crowd(server, "127.0.0.1")
     try:
-        full = wait_until(lambda: server.metric("parta_http_connections_refused_total") > MAX)
+        full = comes(lambda: server.metric("parta_http_connections_refused_total") > MAX)
         tap.ok(full and server.metric("parta_http_connections") <= MAX // 2 + 2, "one address gets half of the connections, whatever it tries",
                server.metric("parta_http_connections"))
         server.source = "127.0.0.2"
@@ -97,5 +87,5 @@ def one_address_against_all(tap, server):
         crowd.join()
     server.source = "127.0.0.1"
     server.drop()
-    wait_until(lambda: server.metric("parta_http_connections") < MAX // 2)
+    comes(lambda: server.metric("parta_http_connections") < MAX // 2)
     tap.ok(server.get("/health").status == 200, "and once it is gone the address is served again")

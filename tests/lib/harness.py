@@ -210,6 +210,12 @@ class Server:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=PATIENCE_S) as reply:
             return int(re.search(rf"^{re.escape(name)} (\d+)$", reply.read().decode(), re.M)[1])
 
+    def cpu_s(self):
+        """Seconds of a processor that it has used: what something costs, however busy the machine is."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def alive(self):
         return self.process.poll() is None
 
