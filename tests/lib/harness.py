@@ -120,8 +120,8 @@ def comes(fn, patience=PATIENCE_S, pause_s=0.005):
         time.sleep(pause_s)
 
 
-def until(fn, what, patience=PATIENCE_S):
-    value = comes(fn, patience)
+def until(fn, what, patience=PATIENCE_S, pause_s=0.005):
+    value = comes(fn, patience, pause_s)
     if not value:
         raise RuntimeError(f"waited in vain for {what}")
     return value

@@ -170,7 +170,7 @@ class Service(ThreadingHTTPServer):
         self.held.clear()
         self.released.clear()
         self.fault(path, "hold")
-        assert self.held.wait(20), "nobody came"
+        assert self.held.wait(60), "nobody came"
 
     def release(self):
         self.released.set()
@@ -274,10 +274,10 @@ class Handler(BaseHTTPRequestHandler):
             page = [{name: record[name] for name in names if name in record} for record in page]
         body = json.dumps({collection: page}, ensure_ascii=False).encode()
         if fault == "slow":
-            time.sleep(2)
+            time.sleep(5)  # longer than a reply may take
         if fault == "hold":
             self.server.held.set()
-            self.server.released.wait(30)
+            self.server.released.wait(300)  # longer than anybody waits for what depends on it
         if fault in ("500", "503"):
             return self.answer(int(fault), {})
         if fault == "429":
