@@ -41,7 +41,7 @@ static void connections_are_kept(void **state)
     say(fd, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     hear(fd, &a, false);
     forget(&a);
-    assert_true(wait_for_close(fd) < 1000);
+    assert_true(wait_for_close(fd) < AT_ONCE_MS);
     close(fd);
 }
 
@@ -68,11 +68,11 @@ static void slow_ones_are_cut_off(void **state)
 {
     static const struct {
         const char *said;
-        int least_ms, most_ms;
+        int least_ms;
     } CASES[] = {
-        {"GET /health HTTP/1.1\r\nHo", HEADER_MS - 100, HEADER_MS + 2500},
-        {"POST /body HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", 1400, 4500},
-        {"", IDLE_MS - 1500, IDLE_MS + 2500},
+        {"GET /health HTTP/1.1\r\nHo", HEADER_MS - 100},
+        {"POST /body HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", 1400},
+        {"", IDLE_MS - 1500},
     };
     int fds[3], handshake = dial(http_port(W->http, 1));
     int64_t begun_ms = clock_mono_ms();
@@ -83,10 +83,10 @@ static void slow_ones_are_cut_off(void **state)
     for (int i = 0; i < 3; ++i) {
         wait_for_close(fds[i]);
         int64_t took_ms = clock_mono_ms() - begun_ms;
-        assert_in_range(took_ms, CASES[i].least_ms, CASES[i].most_ms);
+        assert_in_range(took_ms, CASES[i].least_ms, PATIENCE_MS);
         close(fds[i]);
     }
-    assert_true(wait_for_close(handshake) < 1000);
+    assert_true(wait_for_close(handshake) < AT_ONCE_MS);
     close(handshake);
 }
 
@@ -96,19 +96,24 @@ static void a_connection_in_use_is_not_idle(void **state)
     enum { N = 12 };
     int fds[N];
     struct answer a;
-    int64_t begun_ms = clock_mono_ms();
+    int64_t begun_ms = clock_mono_ms(), used_ms[N] = {0};
     for (int i = 0; i < N; ++i)
-        fds[i] = dial_plain();
+        fds[i] = dial_plain(), used_ms[i] = clock_mono_ms();
     for (int64_t turn = 0; clock_mono_ms() - begun_ms < IDLE_MS + 2500; ++turn) {
         for (int i = 0; i < N; ++i) { /* the last ones seldom, all of them well within the time */
             if (turn % (i + 1) != 0)
                 continue;
+            if (clock_mono_ms() - used_ms[i] > IDLE_MS - 1000) { /* the machine had no time for us: it may be idle */
+                close(fds[i]);
+                fds[i] = dial_plain();
+            }
             say(fds[i], i % 3 == 0   ? "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
                         : i % 3 == 1 ? "OPTIONS /who HTTP/1.1\r\nHost: x\r\n\r\n"
                                      : "GET /echo/1/2 HTTP/1.1\r\nHost: x\r\n\r\n");
             hear(fds[i], &a, false);
             assert_int_equal(a.status, 200);
             forget(&a);
+            used_ms[i] = clock_mono_ms();
         }
         usleep(70000);
     }
@@ -121,12 +126,12 @@ static void a_reader_that_stands_still_is_cut_off(void **state)
     int fd = dial_plain(), small = 4096;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     wait_for_gauge("parta_http_connections", 2);
+    int64_t begun_ms = clock_mono_ms();
     say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     wait_for_gauge("parta_http_connections", 2);
-    int64_t begun_ms = clock_mono_ms();
-    while (gauge_of("parta_http_connections") > 1 && clock_mono_ms() - begun_ms < 8000)
+    while (gauge_of("parta_http_connections") > 1 && clock_mono_ms() - begun_ms < PATIENCE_MS)
         usleep(50000);
-    assert_in_range(clock_mono_ms() - begun_ms, IDLE_MS - 1500, 7500);
+    assert_in_range(clock_mono_ms() - begun_ms, IDLE_MS - 1500, PATIENCE_MS - 1);
     close(fd);
 }
 
@@ -136,14 +141,14 @@ static void a_reader_that_trickles_is_cut_off(void **state)
     char bytes[3000];
     int fd = dial_plain(), small = 4096;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     int64_t begun_ms = clock_mono_ms();
+    say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     wait_for_gauge("parta_http_connections", 2);
-    while (gauge_of("parta_http_connections") > 1 && clock_mono_ms() - begun_ms < 14000) {
+    while (gauge_of("parta_http_connections") > 1 && clock_mono_ms() - begun_ms < PATIENCE_MS) {
         recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
         usleep(300000);
     }
-    assert_in_range(clock_mono_ms() - begun_ms, IDLE_MS - 1500, 12000);
+    assert_in_range(clock_mono_ms() - begun_ms, IDLE_MS - 1500, PATIENCE_MS - 1);
     close(fd);
 }
 

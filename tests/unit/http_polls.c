@@ -218,14 +218,17 @@ void late_hub_listen(struct sync_hub *hub, hub_listener *fn, void *self)
     real_hub_listen(hub, fn, self);
 }
 
-static int free_port(void)
+/* Nobody else gets it while *kept is open: bound, and not listened at. Whoever sets SO_REUSEADDR
+ * listens there all the same. */
+static int hold_port(int *kept)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof at;
     assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    close(fd);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    *kept = fd;
     return ntohs(at.sin_port);
 }
 
@@ -234,7 +237,8 @@ static void a_poll_right_after_the_start_misses_nothing(void **state)
     struct answer a;
     struct aside aside;
     struct http_settings settings = settings_of(W);
-    const struct http_listen listen = {"127.0.0.1", free_port(), false};
+    int kept;
+    const struct http_listen listen = {"127.0.0.1", hold_port(&kept), false};
     settings.listen = &listen;
     settings.n_listen = 1;
     settings.loops = 1;
@@ -247,6 +251,7 @@ static void a_poll_right_after_the_start_misses_nothing(void **state)
     forget(&a);
     close(early.fd);
     end_aside(&aside);
+    close(kept);
 }
 
 int main(void)

@@ -269,7 +269,7 @@ static void nonsense_is_refused(void **state)
         if (a.status != CASES[i].status)
             print_error("%s", CASES[i].said);
         assert_int_equal(a.status, CASES[i].status);
-        assert_true(wait_for_close(fd) < 1000);
+        assert_true(wait_for_close(fd) < AT_ONCE_MS);
         forget(&a);
         close(fd);
     }
@@ -348,7 +348,7 @@ static void the_server_stops_gracefully(void **state)
     forget(&a);
     int fds[] = {poll, idle, slow, half, handshake};
     for (int i = 0; i < 5; ++i) {
-        assert_true(wait_for_close(fds[i]) < 500);
+        assert_true(wait_for_close(fds[i]) < AT_ONCE_MS);
         close(fds[i]);
     }
     change(ACTIVE); /* a wake after the stop goes nowhere */

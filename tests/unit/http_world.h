@@ -11,6 +11,8 @@
 
 #define HEADER_MS 700
 #define IDLE_MS 2500
+#define AT_ONCE_MS 2000   /* what is closed later than that was idle for as long as it may be */
+#define PATIENCE_MS 60000 /* for what comes soon: it only tells that something hangs, also on a busy machine */
 #define BODY_MAX 4096
 #define RAW_MAX 300000
 #define FILE_BYTES 300000

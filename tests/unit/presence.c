@@ -58,7 +58,7 @@ static const char *state_of(json_t *said, const char *user_id)
 /* Until Boris would be told that of Anna, at the latest by the next turn. */
 static void until_told(struct people *p, enum presence_state what)
 {
-    for (int64_t end = clock_mono_ms() + 3 * PRESENCE_TURN_MS;;) {
+    for (int64_t end = clock_mono_ms() + 60000;;) {
         bool told = false;
         struct presence_list list;
         presence_changed(p->presence, 1, INT64_MAX, &list);
@@ -103,13 +103,13 @@ static void syncing_makes_one_online_and_its_end_offline(void **state)
     struct people *p = *state;
     stream_pos boris = 0;
     assert_false(
-        presence_asks(p->presence, p->anna, 1, PRESENCE_ONLINE, 50)); /* news: somebody who may block must tell */
-    presence_arrive(p->presence, p->anna, 1, PRESENCE_ONLINE, 50);
-    assert_true(presence_asks(p->presence, p->anna, 1, PRESENCE_ONLINE, 50));
+        presence_asks(p->presence, p->anna, 1, PRESENCE_ONLINE, 1000)); /* news: somebody who may block must tell */
+    presence_arrive(p->presence, p->anna, 1, PRESENCE_ONLINE, 1000);
+    assert_true(presence_asks(p->presence, p->anna, 1, PRESENCE_ONLINE, 1000));
     json_t *said = heard(p, p->boris, "@boris:school.example", &boris);
     assert_string_equal(state_of(said, "@anna:school.example"), "online");
     json_decref(said);
-    usleep(60000);
+    usleep(1010000);
     struct presence_status status = presence_get(p->presence, p->anna);
     assert_int_equal(status.state, PRESENCE_OFFLINE);
     free(status.status_msg);
@@ -140,7 +140,7 @@ static void changing_ones_mind_at_each_poll_is_told_seldom(void **state)
     struct people *p = *state;
     stream_pos told = hub_last_change(p->w.hub, p->boris), last = told;
     int times = 0, unavailable = 0;
-    for (int64_t end = clock_mono_ms() + 200; clock_mono_ms() < end || unavailable % 2 == 0; ++unavailable) {
+    for (; unavailable < 201; ++unavailable) {
         enum presence_state says = unavailable % 2 == 0 ? PRESENCE_UNAVAILABLE : PRESENCE_ONLINE;
         if (!presence_asks(p->presence, p->anna, 1, says, 60000))
             presence_arrive(p->presence, p->anna, 1, says, 60000);
@@ -148,7 +148,6 @@ static void changing_ones_mind_at_each_poll_is_told_seldom(void **state)
         times += told != last;
         last = told;
     }
-    assert_true(unavailable > 20);
     assert_in_range(times, 1, 2); /* the turn may fall in here */
     until_told(p, presence_get(p->presence, p->anna).state);
 }
@@ -203,11 +202,11 @@ static void who_sends_an_event_is_there(void **state)
     struct error e;
     struct change event = {.kind = CHANGE_EVENT, .user = p->anna}, typing = {.kind = CHANGE_TYPING, .user = p->anna};
     assert_true(presence_set(p->presence, p->anna, 1, PRESENCE_ONLINE, NULL, &e));
-    usleep(30000);
+    usleep(1000000);
     presence_observe(p->presence, &typing, 1);
-    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms >= 30);
+    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms >= 1000);
     presence_observe(p->presence, &event, 1);
-    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms < 30);
+    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms < 1000);
     assert_int_equal(presence_get(p->presence, p->stranger).last_active_ago_ms, -1);
 }
 

@@ -47,9 +47,9 @@ static void it_runs_at_its_time(void **state)
     struct trial t = {.every_ms = 20};
     int64_t began = clock_mono_ms();
     struct timed_thread *thread = timed_thread_start("trial", run, &t, began + 30);
-    assert_true(within(&t.runs, 1, 5000));
+    assert_true(within(&t.runs, 1, 60000));
     assert_true(clock_mono_ms() - began >= 30);
-    assert_true(within(&t.runs, 4, 5000));
+    assert_true(within(&t.runs, 4, 60000));
     assert_true(clock_mono_ms() - began >= 90);
     timed_thread_destroy(thread);
 }
@@ -61,7 +61,7 @@ static void a_poke_runs_it_at_once(void **state)
     usleep(30000);
     assert_int_equal(t.runs, 0);
     timed_thread_poke(thread);
-    assert_true(within(&t.runs, 1, 5000));
+    assert_true(within(&t.runs, 1, 60000));
     usleep(30000);
     assert_int_equal(t.runs, 1); /* once a poke */
     timed_thread_destroy(thread);
@@ -72,11 +72,11 @@ static void a_poke_while_it_runs_runs_it_once_more(void **state)
 {
     struct trial t = {.every_ms = TIMED_NEVER, .takes_us = 50000};
     struct timed_thread *thread = timed_thread_start("trial", run, &t, 0);
-    assert_true(within(&t.inside, 1, 5000));
+    assert_true(within(&t.inside, 1, 60000));
     t.told = 7;
     timed_thread_poke(thread);
     timed_thread_poke(thread);
-    assert_true(within(&t.runs, 2, 5000));
+    assert_true(within(&t.runs, 2, 60000));
     assert_int_equal(t.heard, 7);
     usleep(80000);
     assert_int_equal(t.runs, 2);
@@ -87,7 +87,7 @@ static void the_stop_waits_for_a_run_and_is_the_end(void **state)
 {
     struct trial t = {.every_ms = 0, .until_stop = true};
     struct timed_thread *thread = timed_thread_start("trial", run, &t, 0);
-    assert_true(within(&t.inside, 1, 5000));
+    assert_true(within(&t.inside, 1, 60000));
     timed_thread_stop(thread);
     assert_int_equal(t.inside, 0);
     assert_true(t.saw_stop);
@@ -129,7 +129,7 @@ static void many_may_poke(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, poke_often, &poker), 0);
     for (int i = 0; i < POKERS; ++i)
         pthread_join(threads[i], NULL);
-    assert_true(within(&t.heard, POKERS * POKES, 5000));
+    assert_true(within(&t.heard, POKERS * POKES, 60000));
     timed_thread_destroy(poker.thread);
     assert_false(t.overlapped);
 }
