@@ -12,7 +12,7 @@ from mautrix.crypto import StateStore as CryptoStateStore
 from mautrix.crypto.attachments import decrypt_attachment, encrypt_attachment
 from mautrix.types import EventType, MediaMessageEventContent, MessageType, PaginationDirection, PresenceState, RoomCreatePreset
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
 ENCRYPTED = [{"type": "m.room.encryption", "state_key": "", "content": MEGOLM}]
 

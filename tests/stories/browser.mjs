@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 export const CHROMIUM = [process.env.PARTA_TEST_CHROMIUM, "/usr/bin/chromium"].find((path) => path && existsSync(path));
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const PATIENCE_MS = 30000;
+const PATIENCE_MS = 60000;
 
 export class Browser {
     /** more: further options of chromium's start. */

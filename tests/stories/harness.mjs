@@ -14,7 +14,7 @@ logger.setLevel?.("silent");
 for (const name of ["log", "info", "warn", "debug", "error"]) console[name] = () => {}; // the SDK tells much; the server's log tells more
 const BUILD = process.env.PARTA_BUILD ?? new URL("../../build", import.meta.url).pathname;
 const SECRET = "the-secret-of-the-stories";
-const PATIENCE_MS = 20000;
+const PATIENCE_MS = 60000; // for what comes soon: it only tells that something hangs, also on a machine with much else to do
 
 let ports;
 
@@ -43,6 +43,12 @@ export async function until(fn, what = "condition") {
         if (Date.now() > end) throw new Error(`waited in vain for: ${typeof what === "function" ? what() : what}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
+}
+
+/** Before what the server counts by the hour of the clock and what takes no longer than so many seconds: an hour that ends before is waited for. */
+export async function inOneHour(seconds) {
+    const left = 3600000 - (Date.now() % 3600000);
+    if (left < seconds * 1000) await new Promise((resolve) => setTimeout(resolve, left));
 }
 
 /** The files of a zip, unpacked: name → text. */
