@@ -2,9 +2,9 @@
 #ifndef PARTA_ACCOUNTS_CODE_MESSAGES_H
 #define PARTA_ACCOUNTS_CODE_MESSAGES_H
 
+#include "homeserver/accounts/contact_address.h"
 #include "homeserver/base/text.h"
 
-enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "msisdn" */
 enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 
 /* server: its name, for the reader. code NULL: there is none to be sent, and the message says why (the address belongs

@@ -7,15 +7,13 @@
 #include <string.h>
 
 #include "homeserver/accounts/code_messages.h"
-#include "homeserver/accounts/phone.h"
+#include "homeserver/accounts/code_limits.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
 #include "homeserver/base/words.h"
 #include "homeserver/store/bounds.h"
-#include "homeserver/base/log.h"
-#include "homeserver/store/matrix/code_counts.h"
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/driver/db.h"
@@ -30,8 +28,6 @@
 #define CODES 1000000
 #define LINK_SECRET_CHARS 32
 #define PROOF_LIFETIME_MS HOUR_MS /* from the submitted code to the act that needs it */
-#define LOCAL_PART_MAX 64         /* RFC 5321, 4.5.3.1.1 */
-#define LABEL_MAX 63
 
 _Static_assert(SID_CHARS >= crypto_generichash_KEYBYTES_MIN && SID_CHARS <= crypto_generichash_KEYBYTES_MAX,
                "the sid is the key of its code's hash");
@@ -41,267 +37,14 @@ struct contacts {
     unsigned char key[crypto_generichash_KEYBYTES]; /* of the codes; drawn at each start */
 };
 
-static const char *const MEDIA[] = {[CONTACT_EMAIL] = "email", [CONTACT_PHONE] = "msisdn"};
 static const enum post_way WAYS[] = {[CONTACT_EMAIL] = POST_MAIL, [CONTACT_PHONE] = POST_SMS};
 static const char *const PURPOSES[] = {[CODE_REGISTER] = "register", [CODE_ADD] = "add", [CODE_RESET] = "reset"};
 static const char *const DELIVERIES[] = {
     [DELIVERY_WAITING] = "waiting", [DELIVERY_SENT] = "sent", [DELIVERY_FAILED] = "failed"};
 
-const char *contact_medium_name(enum contact_medium medium)
-{
-    return MEDIA[medium];
-}
-
 const char *code_delivery_name(enum code_delivery delivery)
 {
     return DELIVERIES[delivery];
-}
-
-bool contact_medium_from(const char *name, enum contact_medium *out)
-{
-    int i = WORD_FIND(MEDIA, name);
-    if (i >= 0)
-        *out = (enum contact_medium)i;
-    return i >= 0;
-}
-
-/* --- Canonical forms --- */
-
-#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-/* Words of those characters with a dot between each two; *n: how many words. */
-static bool dotted(const char *s, size_t len, const char *characters, size_t word_max, int *n)
-{
-    size_t word;
-    *n = 0;
-    do {
-        word = strspn(s, characters);
-        word = word > len ? len : word;
-        if (word == 0 || word > word_max)
-            return false;
-        ++*n;
-        s += word;
-        len -= word;
-        if (len == 0)
-            return true;
-        --len;
-    } while (*s++ == '.');
-    return false;
-}
-
-/* RFC 5321: dot-atom and host name. No quoted local parts, no address literals. */
-static bool email_valid(const char *s, size_t len)
-{
-    const char *at = memchr(s, '@', len);
-    int words, labels;
-    if (at == NULL || len > CONTACT_BYTES_MAX)
-        return false;
-    size_t local = (size_t)(at - s), domain = len - local - 1;
-    if (local > LOCAL_PART_MAX || !dotted(s, local, ALNUM "!#$%&'*+-/=?^_`{|}~", LOCAL_PART_MAX, &words) ||
-        !dotted(at + 1, domain, ALNUM "-", LABEL_MAX, &labels) || labels < 2)
-        return false;
-    for (size_t i = local + 1; i < len; ++i) /* no label begins or ends with a dash */
-        if (s[i] == '-' && (s[i - 1] == '@' || s[i - 1] == '.' || i + 1 == len || s[i + 1] == '.'))
-            return false;
-    return true;
-}
-
-bool contact_email(const char *typed, struct contact_address *out, struct error *e)
-{
-    typed += strspn(typed, " ");
-    size_t len = strlen(typed);
-    while (len > 0 && typed[len - 1] == ' ')
-        --len;
-    if (!email_valid(typed, len)) {
-        error_set(e, ERROR_INVALID_PARAM, "Это не адрес электронной почты.");
-        e->translation = "This is not an e-mail address.";
-        return false;
-    }
-    out->medium = CONTACT_EMAIL;
-    for (size_t i = 0; i < len; ++i)
-        out->address[i] = (char)(typed[i] >= 'A' && typed[i] <= 'Z' ? typed[i] - 'A' + 'a' : typed[i]);
-    out->address[len] = '\0';
-    return true;
-}
-
-bool contact_phone(const char *country, const char *typed, struct contact_address *out, struct error *e)
-{
-    out->medium = CONTACT_PHONE;
-    if (phone_canonical(country, typed, out->address))
-        return true;
-    error_set(e, ERROR_INVALID_PARAM, "Это не номер мобильного телефона этой страны.");
-    e->translation = "This is not a mobile phone number of that country.";
-    return false;
-}
-
-bool contact_from(const char *medium, const char *address, struct contact_address *out, struct error *e)
-{
-    if (!contact_medium_from(medium, &out->medium))
-        return error_set(e, ERROR_INVALID_PARAM, "The medium must be email or msisdn.");
-    return out->medium == CONTACT_EMAIL ? contact_email(address, out, e) : contact_phone(NULL, address, out, e);
-}
-
-/* --- How many --- */
-
-#define CAP_HOURS 24
-#define PLACE_HOURS 3 /* a place waits no longer for its next share of a day */
-#define PLACE_SHARES (CAP_HOURS / PLACE_HOURS)
-#define ALL_TIMES 2 /* what all have together to what one has, of those whom somebody can be many of */
-
-static int64_t first_hour(int64_t now_ms, int hours)
-{
-    return now_ms / HOUR_MS - hours + 1;
-}
-
-/* Whom and what a message is counted for. */
-struct counted {
-    const struct contact_address *address;
-    bool reset;         /* a new password */
-    bool deserved;      /* with a code; of a reset: the address is an account's. Nobody but the address may notice */
-    bool owner;         /* the address's owner asks */
-    const char *who;    /* whoever has shown who they are, or "": a stranger */
-    const char *all;    /* what all who are like them are counted together by, or NULL: there is but one */
-    const char *client; /* a stranger's place, or a link at that place; NULL: it is not counted by place */
-    const char *person; /* who is signed in, or whose a link is that somebody signs up by; or NULL */
-    school_no school;
-    int64_t closed_ms; /* out: how long nothing more goes to the address for the same one; 0: the next may come */
-    bool quiet;        /* out: it is not to be sent, and that is not told */
-};
-
-#define TOO_MANY_RUSSIAN "На этот номер или адрес отправлено слишком много кодов. "
-#define TOO_MANY_ENGLISH "Too many codes were sent to this number or address. "
-#define LINK_RUSSIAN                                                                                                   \
-    "Если это адрес учётной записи, в последнем сообщении есть ссылка, по которой задают новый пароль. "
-#define LINK_ENGLISH "If it is that of an account, the last message has a link by which a new password is set. "
-
-#define THIS_HOUR                                                                                                      \
-    1, TOO_MANY_RUSSIAN "Попробуйте в следующем часу.", TOO_MANY_ENGLISH "Try again in the next hour.",                \
-        TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",                                   \
-        TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."
-#define THIS_DAY                                                                                                       \
-    CAP_HOURS, TOO_MANY_RUSSIAN "Попробуйте завтра.", TOO_MANY_ENGLISH "Try again tomorrow.",                          \
-        TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",                                             \
-        TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."
-
-/* What is counted together. Sentences name nobody: who asks may be a stranger. */
-enum pot { POT_HOUR, POT_OWN, POT_ALL_HOUR, POT_ALL, POT_CLIENT, POT_PERSON, POT_SCHOOL, POT_SERVER, POTS };
-static const struct {
-    const char *scope[2]; /* by medium */
-    int hours;            /* of the clock, this one among them */
-    const char *russian, *english;
-    const char *russian_reset, *english_reset; /* NULL: the same */
-} POT[POTS] = {
-    [POT_HOUR] = {{"mail hour", "sms hour"}, THIS_HOUR},
-    [POT_OWN] = {{"mail address", "sms number"}, THIS_DAY},
-    [POT_ALL_HOUR] = {{"mail all hour", "sms all hour"}, THIS_HOUR},
-    [POT_ALL] = {{"mail all", "sms all"}, THIS_DAY},
-    [POT_CLIENT] = {{"mail client", "sms client"},
-                    PLACE_HOURS,
-                    "Из вашей сети запросили слишком много кодов. Попробуйте через три часа, из другой сети или в "
-                    "браузере, где вы уже входили.",
-                    "Too many codes were asked for from your network. Try in three hours, from another network, or in "
-                    "a browser that you have signed in with before."},
-    [POT_PERSON] = {{"mail person", "sms person"},
-                    CAP_HOURS,
-                    "Вы запросили сегодня слишком много кодов. Попробуйте завтра.",
-                    "You have asked for too many codes today. Try again tomorrow."},
-    [POT_SCHOOL] = {{"mail school", "sms school"},
-                    CAP_HOURS,
-                    "Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к "
-                    "администратору школы.",
-                    "Too many codes were sent for one school today. Try again tomorrow, or ask a school "
-                    "administrator."},
-    [POT_SERVER] = {{"mail server", "sms server"},
-                    CAP_HOURS,
-                    "Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
-                    "The server has sent too many codes today. Try again tomorrow, or ask an administrator."},
-};
-_Static_assert(CONTACT_EMAIL == 0 && CONTACT_PHONE == 1, "the media are the columns of POT");
-
-#define NEW_PASSWORDS "new passwords"
-#define NOBODYS "new passwords of nobody"
-
-static int most(const struct config *config, enum contact_medium medium, enum pot pot)
-{
-    const struct code_caps *caps = medium == CONTACT_EMAIL ? &config->codes.mail : &config->codes.sms;
-    switch (pot) {
-    case POT_HOUR: return config->codes.per_hour;
-    case POT_ALL_HOUR: return ALL_TIMES * config->codes.per_hour;
-    case POT_ALL: return ALL_TIMES * caps->own;
-    case POT_CLIENT: return caps->client > PLACE_SHARES ? caps->client / PLACE_SHARES : 1;
-    case POT_SCHOOL: return caps->school;
-    case POT_SERVER: return caps->server;
-    default: return caps->own;
-    }
-}
-
-static int64_t sent_of(struct tx *tx, const struct counted *c, enum pot pot, const char *name)
-{
-    return code_counts_since(tx->db, POT[pot].scope[c->address->medium], name, first_hour(tx->now_ms, POT[pot].hours));
-}
-
-static bool refuse_pot(struct tx *tx, const struct counted *c, enum pot pot, struct error *e)
-{
-    bool reset = c->reset && POT[pot].russian_reset != NULL;
-    error_set_limited(e, HOUR_MS - tx->now_ms % HOUR_MS);
-    e->sentence = reset ? POT[pot].russian_reset : POT[pot].russian;
-    e->translation = reset ? POT[pot].english_reset : POT[pot].english;
-    return false;
-}
-
-/* name NULL: it does not count there. */
-static bool count_in(struct tx *tx, const struct config *config, struct counted *c, enum pot pot, const char *name,
-                     struct error *e)
-{
-    if (name == NULL)
-        return true;
-    const char *scope = POT[pot].scope[c->address->medium];
-    int64_t sent = sent_of(tx, c, pot, name), cap = most(config, c->address->medium, pot);
-    if (sent >= cap)
-        return refuse_pot(tx, c, pot, e);
-    if (sent == cap - 1 && POT[pot].hours != 1) /* said once: those that follow are refused */
-        log_line(LOG_WARN, "contacts", "the day's codes are used up", "of", scope, NULL);
-    int64_t closed_ms = (POT[pot].hours + 1) * HOUR_MS;
-    if (sent == cap - 1 && pot <= POT_ALL && closed_ms > c->closed_ms)
-        c->closed_ms = closed_ms;
-    return code_counts_add(tx, scope, name, tx->now_ms / HOUR_MS) || error_set(e, ERROR_UNKNOWN, NULL);
-}
-
-/* New passwords of accounts have a count of the server's to themselves, so that nobody uses it up with addresses that
- * are made up. Those have another, beyond which nothing is sent and the answer is the same. */
-static bool count_reset(struct tx *tx, const struct config *config, struct counted *c, struct error *e)
-{
-    enum contact_medium medium = c->address->medium;
-    if (c->owner)
-        return true;
-    if (c->deserved)
-        return count_in(tx, config, c, POT_SERVER, NEW_PASSWORDS, e);
-    int most_of_all = most(config, medium, POT_SERVER), nobodys = most(config, medium, POT_SCHOOL);
-    if (sent_of(tx, c, POT_SERVER, NEW_PASSWORDS) >= most_of_all)
-        return refuse_pot(tx, c, POT_SERVER, e);
-    c->quiet = sent_of(tx, c, POT_SERVER, NOBODYS) >= (nobodys < most_of_all ? nobodys : most_of_all);
-    return c->quiet || count_in(tx, config, c, POT_SERVER, NOBODYS, e);
-}
-
-/* Counts one message, unless there were too many: for the address by who asks for what, so that nobody can use up what
- * another has. */
-static bool count_message(struct tx *tx, const struct config *config, struct counted *c, struct error *e)
-{
-    char school[24], own[CONTACT_BYTES_MAX + 64];
-    snprintf(school, sizeof school, "%lld", (long long)c->school);
-    snprintf(own, sizeof own, "%s/%s/%s", c->reset ? "password" : "", c->who, c->address->address);
-    const char *const names[POTS] = {[POT_HOUR] = own,
-                                     [POT_OWN] = own,
-                                     [POT_ALL_HOUR] = c->all,
-                                     [POT_ALL] = c->all,
-                                     [POT_CLIENT] = c->client,
-                                     [POT_PERSON] = c->person,
-                                     [POT_SCHOOL] = c->reset ? NULL : school,
-                                     [POT_SERVER] = c->reset ? NULL : ""};
-    for (enum pot pot = 0; pot < POTS; ++pot)
-        if (!count_in(tx, config, c, pot, names[pot], e))
-            return false;
-    return !c->reset || count_reset(tx, config, c, e);
 }
 
 /* --- Life --- */
@@ -336,7 +79,7 @@ bool contacts_offered(const struct contacts *contacts, enum contact_medium mediu
 /* Kept for an hour more, in which it is said that they are over. */
 static bool purge(struct tx *tx)
 {
-    return verifications_purge(tx, tx->now_ms - HOUR_MS) && code_counts_purge(tx, first_hour(tx->now_ms, CAP_HOURS));
+    return verifications_purge(tx, tx->now_ms - HOUR_MS) && code_limits_purge(tx);
 }
 
 static bool job_purge(struct tx *tx, void *arg, struct error *e)
@@ -356,7 +99,7 @@ void contacts_upkeep(struct contacts *contacts)
 /* [0-9a-zA-Z.=_-], 1 to 255 of them (Identity Service API) */
 static bool secret_valid(const char *secret)
 {
-    size_t len = strspn(secret, ALNUM ".=_-");
+    size_t len = strspn(secret, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.=_-");
     return len != 0 && len <= CLIENT_SECRET_MAX && secret[len] == '\0';
 }
 
@@ -392,65 +135,6 @@ static bool deserves_code(struct db *db, const struct code_request *request)
     bool usable = row.state != ACCOUNT_LEFT;
     user_row_finish(&row);
     return request->purpose == CODE_RESET && usable;
-}
-
-#define WHO_BYTES 64
-#define CLIENT_BYTES 64
-
-struct asker {
-    char who[WHO_BYTES], all[WHO_BYTES + CONTACT_BYTES_MAX], place[2 * WHO_BYTES + CLIENT_BYTES];
-};
-
-/* Whoever could make many of what they are counted by would have no count. So a link counts for the child that made it,
- * or the person that it names, as if they were signed in; that of a class or a school for the school, and at a place
- * for the class. */
-static void who_by_link(const struct link_row *link, struct counted *out, struct asker *asker)
-{
-    if (link->person != 0) {
-        snprintf(asker->who, sizeof asker->who, "link of %lld", (long long)link->person);
-        out->person = asker->who;
-    } else {
-        snprintf(asker->who, sizeof asker->who, "links of school %lld", (long long)link->school);
-    }
-}
-
-/* Who can be many: somebody by browsers that they have signed in with, by accounts or links of others. All that an
- * account's owner is have a count together, whatever the address; so have, by address, all others that are known; so
- * that neither can use up the other's, nor strangers either's. */
-static void count_all(const struct code_request *request, user_no owner, struct counted *out, struct asker *asker)
-{
-    if (out->owner)
-        snprintf(asker->all, sizeof asker->all, "%s/owner %lld", out->reset ? "password" : "", (long long)owner);
-    else
-        snprintf(asker->all, sizeof asker->all, "%s/others/%s", out->reset ? "password" : "",
-                 request->address->address);
-    out->all = asker->who[0] != '\0' ? asker->all : NULL;
-}
-
-/* Whoever is signed in has a count of their own, and who signs up by a link. For a new password only the address's
- * owner is known, signed in or by a browser that they have signed in with before: everybody else is a stranger. */
-static void who_asks(struct db *db, const struct code_request *request, struct counted *out, struct asker *asker)
-{
-    user_no owner = contacts_owner(db, request->address);
-    user_no user = !out->reset || request->user == owner ? request->user : 0;
-    const char *known = out->reset ? request->known : NULL;
-    class_no class = 0;
-    *asker = (struct asker){0};
-    if (user != 0) {
-        snprintf(asker->who, sizeof asker->who, "person %lld", (long long)user);
-        out->person = asker->who;
-    } else if (known != NULL) {
-        snprintf(asker->who, sizeof asker->who, "%s", known);
-    } else if (request->purpose == CODE_REGISTER && request->link != NULL) {
-        who_by_link(request->link, out, asker);
-        class = request->link->class;
-    }
-    snprintf(asker->place, sizeof asker->place, "%s/%s/%lld/%.*s", out->reset ? "password" : "", asker->who,
-             (long long)class, CLIENT_BYTES - 16, request->client);
-    out->who = asker->who;
-    out->owner = owner != 0 && (user == owner || known != NULL);
-    out->client = user == 0 && known == NULL ? asker->place : NULL;
-    count_all(request, owner, out, asker);
 }
 
 /* The same for as long as the session lasts: whoever asks once more need not know which message was the last. Without a
@@ -489,21 +173,17 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
 {
     bool written;
     const struct code_request *request = job->request;
-    struct asker asker;
-    struct counted counted = {.address = request->address,
-                              .reset = request->purpose == CODE_RESET,
-                              .deserved = deserves_code(tx->db, request),
-                              .school = request->school};
-    who_asks(tx->db, request, &counted, &asker);
-    if (!count_message(tx, job->config, &counted, e))
+    struct code_allowance allowance;
+    bool deserved = deserves_code(tx->db, request);
+    if (!code_limits_count(tx, job->config, request, deserved, &allowance, e))
         return false;
-    draw_code(job, counted.deserved);
-    job->send = !counted.quiet && (counted.deserved || job->config->registration.mode != REGISTRATION_CLOSED);
+    draw_code(job, deserved);
+    job->send = !allowance.quiet && (deserved || job->config->registration.mode != REGISTRATION_CLOSED);
     written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
     if (written && !job->send) /* to nobody's address: told as any other */
         written = verifications_deliver(tx, job->sid, job->row.send_attempt, DELIVERIES[DELIVERY_SENT]);
-    if (written && counted.reset && counted.deserved && counted.closed_ms != 0)
-        written = write_link(tx, job, counted.closed_ms);
+    if (written && request->purpose == CODE_RESET && deserved && allowance.closed_ms != 0)
+        written = write_link(tx, job, allowance.closed_ms);
     return (written && purge(tx)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -626,7 +306,7 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     job.row = (struct verification_row){
         .sid = job.sid,
         .purpose = (char *)PURPOSES[request->purpose],
-        .medium = (char *)MEDIA[request->address->medium],
+        .medium = (char *)contact_medium_name(request->address->medium),
         .address = (char *)request->address->address,
         .send_attempt = request->send_attempt,
     };
@@ -748,8 +428,7 @@ bool contacts_count_message(struct tx *tx, const struct config *config, const st
     bool mail = address->medium == CONTACT_EMAIL;
     if ((mail ? config->mail.url : config->sms.url) == NULL)
         return error_set(e, ERROR_THREEPID_DENIED, mail ? "This server sends no e-mail." : "This server sends no SMS.");
-    struct counted counted = {.address = address, .deserved = true, .who = "office", .school = school};
-    return count_message(tx, config, &counted, e);
+    return code_limits_count_office(tx, config, address, school, e);
 }
 
 bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,
@@ -767,8 +446,9 @@ bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, st
     if (!proven)
         return error_set(e, ERROR_THREEPID_AUTH_FAILED, "The code was used already, or submitted too long ago.");
     /* A new password is set: what else was sent to set one has had its time. */
-    bool ended = purpose == CODE_RESET ? verifications_end_all(tx, PURPOSES[purpose], MEDIA[out->medium], out->address)
-                                       : verifications_end(tx, sid);
+    bool ended = purpose == CODE_RESET
+                     ? verifications_end_all(tx, PURPOSES[purpose], contact_medium_name(out->medium), out->address)
+                     : verifications_end(tx, sid);
     return ended || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -792,12 +472,12 @@ bool contacts_may_belong(struct db *db, const struct contact_address *address, u
 bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *address, unsigned roles,
                    int64_t verified_ms, struct error *e)
 {
-    struct contact_row row = {MEDIA[address->medium], address->address, user, verified_ms, tx->now_ms};
+    struct contact_row row = {contact_medium_name(address->medium), address->address, user, verified_ms, tx->now_ms};
     if (!contacts_may_belong(tx->db, address, user, roles | roles_now_or_later(tx->db, user), e))
         return false;
     if (contacts_owner(tx->db, address) == user)
         return true;
-    if (contact_rows_count(tx->db, user, MEDIA[address->medium]) >= CONTACTS_OF_MEDIUM_MAX)
+    if (contact_rows_count(tx->db, user, contact_medium_name(address->medium)) >= CONTACTS_OF_MEDIUM_MAX)
         return bound_refuse(e, "contacts", CONTACTS_OF_MEDIUM_MAX);
     return contact_rows_insert(tx, &row) || error_set(e, ERROR_UNKNOWN, NULL);
 }
@@ -820,7 +500,7 @@ bool contacts_forget(struct tx *tx, user_no user)
 
 user_no contacts_owner(struct db *db, const struct contact_address *address)
 {
-    return contact_rows_owner(db, MEDIA[address->medium], address->address);
+    return contact_rows_owner(db, contact_medium_name(address->medium), address->address);
 }
 
 struct listing {
@@ -845,7 +525,7 @@ void contacts_each(struct db *db, user_no user, void (*fn)(void *arg, const stru
 
 int contacts_count(struct db *db, user_no user, enum contact_medium medium)
 {
-    return (int)contact_rows_count(db, user, MEDIA[medium]);
+    return (int)contact_rows_count(db, user, contact_medium_name(medium));
 }
 
 struct own_job {
@@ -860,7 +540,7 @@ static bool job_remove(struct tx *tx, void *arg, struct error *e)
     struct own_job *job = arg;
     tx_own(tx, job->user);
     job->was = contacts_owner(tx->db, job->address) == job->user;
-    return contact_rows_delete(tx, job->user, MEDIA[job->address->medium], job->address->address) ||
+    return contact_rows_delete(tx, job->user, contact_medium_name(job->address->medium), job->address->address) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -868,7 +548,7 @@ static void nobody_waits(void *arg, bool delivered)
 {
 }
 
-/* Not counted (count_message): each removal is of an address that a code had gone to, which was. */
+/* Not counted (code_limits.h): each removal is of an address that a code had gone to, which was. */
 static void tell_removed(struct contacts *contacts, const struct contact_address *address)
 {
     const struct contacts_settings *s = &contacts->settings;

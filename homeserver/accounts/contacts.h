@@ -9,19 +9,10 @@
  * An address belongs to one account at a time; contacts_forget frees it when somebody leaves. Whether an address is
  * known here is told to nobody but the address: a request is answered alike, the message differs.
  *
- * Messages cost money, and their receivers their peace: nobody needs to be signed in to ask for one. So there are
- * numbers of them for an hour and a day (codes.… in docs/settings.md), known or unknown addresses counted alike. And
- * since nobody needs to be signed in, what one uses up must not be another's: what is sent to an address is counted
- * apart for new passwords and for all else. For new passwords strangers have a count together, the address's owner
- * signed in, and each browser that they have signed in with before; another's account or a link makes nobody known.
- * For all else strangers have one together, each person who is signed in, the links that somebody signs up by (of one
- * child or person together, and of one school), and the office. Of these somebody can be many: so all that are known
- * but the address's owner have a count together, too, twice as high, and so has the owner, whatever the browser and
- * address. By place (three hours at a time) only strangers are counted, by school what is not for a new password. New
- * passwords of accounts have a count of the server's to themselves, but those that the owner asks for. And when
- * strangers have used up what an account's address gets, the last message has a link by which its owner sets a new
- * password until the next can come: a stranger shuts nobody out. Where registration is closed, none goes out to
- * register, none to add an address unless somebody is signed in, and none to an address that is nobody's.
+ * How many messages go out, and for whom, code_limits.h says. When strangers have used up what an account's address
+ * gets, the last message has a link by which its owner sets a new password until the next can come: a stranger shuts
+ * nobody out. Where registration is closed, none goes out to register, none to add an address unless somebody is signed
+ * in, and none to an address that is nobody's.
  *
  * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time, each good for its own session
  * alone: nobody's request or guess touches another's. A session takes a few tries (codes.tries) for all the messages of
@@ -38,39 +29,20 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/accounts/code_messages.h"
+#include "homeserver/accounts/code_limits.h"
+#include "homeserver/accounts/contact_address.h"
 #include "homeserver/mail/post.h"
 #include "policy/rules/words.h"
 
 struct config;
 struct contacts;
 struct db;
-struct link_row;
 struct tx;
 struct writer;
 
 #define CONTACTS_OF_MEDIUM_MAX 10 /* phone numbers, and as many addresses, of one account (J5) */
-#define CONTACT_BYTES_MAX 254
 #define SID_CHARS 24
 #define CLIENT_SECRET_MAX 255
-
-const char *contact_medium_name(enum contact_medium medium);
-bool contact_medium_from(const char *name, enum contact_medium *out);
-
-/* In canonical form: an e-mail address in lower case, a number's digits (E.164). */
-struct contact_address {
-    enum contact_medium medium;
-    char address[CONTACT_BYTES_MAX + 1];
-};
-
-/* From what a person typed. false: *e is ERROR_INVALID_PARAM. An e-mail address is ASCII: a domain of another alphabet
- * is written in its xn-- form, quoted local parts are not taken. country: as phone_canonical. */
-bool contact_email(const char *typed, struct contact_address *out, struct error *e);
-bool contact_phone(const char *country, const char *typed, struct contact_address *out, struct error *e);
-/* By its medium's name, the address as a client remembers it; a number may come with or without "+". */
-bool contact_from(const char *medium, const char *address, struct contact_address *out, struct error *e);
-
-/* --- Codes --- */
 
 struct contacts_settings {
     const struct config *config; /* borrowed, as all here */
@@ -88,18 +60,6 @@ bool contacts_offered(const struct contacts *contacts, enum contact_medium mediu
 
 /* Removes what nobody can use any more. Blocks (a write). */
 void contacts_upkeep(struct contacts *contacts);
-
-struct code_request {
-    enum code_purpose purpose;
-    const struct contact_address *address;
-    const char *client_secret;   /* as the client gave it: checked here */
-    const char *client;          /* the place that asks, as text (http/address.h); "": not known */
-    user_no user;                /* who is signed in; 0: nobody */
-    const char *known;           /* a browser that the address's owner has signed in with, of CODE_RESET; NULL: none */
-    const struct link_row *link; /* that somebody signs up by, of CODE_REGISTER; NULL: none */
-    school_no school;            /* whose messages it counts among; 0: of no school, or none is known */
-    int64_t send_attempt;        /* a code is sent again only for a higher one than before (Identity Service API) */
-};
 
 /* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered, or registration is closed),
  * ERROR_LIMIT_EXCEEDED, which says which of the caps it is, or

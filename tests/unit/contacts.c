@@ -1,6 +1,6 @@
 /* Phone numbers and e-mail addresses: their forms, the codes that verify them, whose they may be (school.md C3, C4,
- * D4). The wall clock that everything asks is this file's own (linked with --wrap) and stands still: messages are counted
- * by the hours of the clock, so a test says itself when one is over. */
+ * D4). The wall clock that everything asks is this file's own (linked with --wrap) and stands still: messages are
+ * counted by the hours of the clock, so a test says itself when one is over. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* How many messages with codes went out, at rest: by the hour, a day back; for whom is kept as a hash. What is too many
- * is decided in accounts/contacts.c. */
+ * is decided in accounts/code_limits.c. */
 #ifndef PARTA_STORE_MATRIX_CODE_COUNTS_H
 #define PARTA_STORE_MATRIX_CODE_COUNTS_H
 
