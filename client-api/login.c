@@ -53,6 +53,8 @@ static bool login_by_service(struct request *r)
            reply_signed_in(r, &result);
 }
 
+static const struct write_kind LOGIN = {login_write, reply_login};
+
 static bool post_login(struct request *r)
 {
     const char *type;
@@ -70,7 +72,7 @@ static bool post_login(struct request *r)
         return false;
     }
     struct login_job *job = body_device_wish(r, &wish) ? LOGIN_TYPES[i].begin(r, &wish) : NULL;
-    return job != NULL && reply_when_written(r, login_write, job, reply_login);
+    return job != NULL && reply_when_written(r, &LOGIN, job);
 }
 
 /* For another device of the same person (MSC3882); proven anew each time. */

@@ -46,23 +46,40 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
     return found;
 }
 
-/* Repeatable as far as messages go: of s only out is written. */
-static bool send_job(struct tx *tx, void *arg, struct error *e)
+/* *room: where it is to be written; NULL: it was sent before, and s->out says as what. false: *e. */
+static bool begin_sending(struct sending *s, struct tx *tx, struct room **room, struct error *e)
+{
+    s->out = (struct appended){0};
+    *room = gate_open(s->rooms, tx, s->room_id, s->draft.sender, e);
+    if (*room == NULL)
+        return false;
+    if (sent_before(s, tx, *room))
+        *room = NULL;
+    return true;
+}
+
+static bool job_message(struct tx *tx, void *arg, struct error *e)
 {
     struct sending *s = arg;
-    s->out = (struct appended){0};
-    struct room *room = gate_open(s->rooms, tx, s->room_id, s->draft.sender, e);
-    if (room == NULL)
-        return false;
-    if (sent_before(s, tx, room))
-        return true;
-    if (s->draft.redacts != NULL)
-        return redaction_act(room, tx, &s->draft, s->rel_types, &s->out, e);
-    if (s->draft.state_key == NULL)
-        return append_event(room, tx, &s->draft, &s->out, e);
-    if (strcmp(s->draft.type, "m.room.member") == 0)
-        return membership_write(room, tx, &s->draft, &s->out, e);
-    return append_state(room, tx, &s->draft, &s->out, e);
+    struct room *room;
+    return begin_sending(s, tx, &room, e) && (room == NULL || append_event(room, tx, &s->draft, &s->out, e));
+}
+
+static bool job_state(struct tx *tx, void *arg, struct error *e)
+{
+    struct sending *s = arg;
+    struct room *room;
+    bool member = strcmp(s->draft.type, "m.room.member") == 0;
+    return begin_sending(s, tx, &room, e) &&
+           (room == NULL || (member ? membership_write : append_state)(room, tx, &s->draft, &s->out, e));
+}
+
+static bool job_redaction(struct tx *tx, void *arg, struct error *e)
+{
+    struct sending *s = arg;
+    struct room *room;
+    return begin_sending(s, tx, &room, e) &&
+           (room == NULL || redaction_act(room, tx, &s->draft, s->rel_types, &s->out, e));
 }
 
 static bool reply_sent(struct request *r)
@@ -80,12 +97,19 @@ static bool reply_sent(struct request *r)
     return reply_text(r, &plain);
 }
 
+/* What a message's job does follows from the database and its draft, and of its struct sending it writes only out. The
+ * others are few, and run once. */
+static const struct write_kind MESSAGE = {job_message, reply_sent, .repeatable = true};
+static const struct write_kind STATE = {job_state, reply_sent};
+static const struct write_kind REDACTION = {job_redaction, reply_sent};
+
 /* content: r->body, which lives until the reply is made; rel_types is copied. */
 static bool send_with(struct request *r, const struct draft *draft, const struct text *rel_types)
 {
     if (draft->txn_id != NULL && strlen(draft->txn_id) > ID_BYTES_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The transaction id is too long.");
     struct sending *s = xcalloc(1, sizeof *s + rel_types->len + 1);
+    const struct write_kind *kind = draft->redacts != NULL ? &REDACTION : draft->state_key != NULL ? &STATE : &MESSAGE;
     user_names_committed(r->server->names, r->identity.user);
     s->rooms = r->server->rooms;
     s->room_id = r->params[0];
@@ -96,9 +120,7 @@ static bool send_with(struct request *r, const struct draft *draft, const struct
     s->draft.about = r->params[1];
     if (rel_types->len != 0)
         memcpy(s->rel_types, rel_types->data, rel_types->len);
-    bool done = reply_when_written(r, send_job, s, reply_sent);
-    r->written.repeatable = draft->state_key == NULL && draft->redacts == NULL; /* most are, and came here alone */
-    return done;
+    return reply_when_written(r, kind, s);
 }
 
 /* An application service may say when it happened ("Timestamp massaging"). */

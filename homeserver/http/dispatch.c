@@ -219,7 +219,7 @@ static void check_outcome(struct request *r, bool handled)
     }
     if (!handled && r->reply.complete && r->error.code == ERROR_NONE)
         return;
-    if (handled && !r->poll.again && r->written.job == NULL)
+    if (handled && !r->poll.again && r->written.kind == NULL)
         handled = request_strict(r);
     if (!handled && r->error.code == ERROR_NONE) {
         log_error("http", "handler of %s failed without saying why", r->route->path);
@@ -255,7 +255,7 @@ bool dispatch_work(struct request_context *context, struct db *db)
     r->db = db;
     r->error = (struct error){0};
     bool handled = parse_body(r) && r->route->handle(r);
-    if (handled && r->written.job != NULL && !(db != NULL && db_failed(db))) {
+    if (handled && r->written.kind != NULL && !(db != NULL && db_failed(db))) {
         r->db = NULL;
         return false;
     }
@@ -268,6 +268,6 @@ bool dispatch_work(struct request_context *context, struct db *db)
 void dispatch_written(struct request_context *context, bool written)
 {
     struct request *r = &context->r;
-    check_outcome(r, written && r->written.finish(r));
+    check_outcome(r, written && r->written.kind->finish(r));
     drop_body(r);
 }

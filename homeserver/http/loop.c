@@ -86,8 +86,9 @@ static void on_written(void *context, bool written)
 void loop_write(struct request_context *context)
 {
     struct request *r = &context->r;
-    (r->written.repeatable ? writer_submit_repeatable : writer_submit)(
-        r->server->writer, r->written.job, r->written.state, &r->error, on_written, context);
+    const struct write_kind *kind = r->written.kind;
+    (kind->repeatable ? writer_submit_repeatable : writer_submit)(r->server->writer, kind->job, r->written.state,
+                                                                  &r->error, on_written, context);
 }
 
 void loop_wake(struct loop *loop, struct wake *wake)

@@ -262,8 +262,8 @@ bool reply_file_read(struct reply_file *file, bool wait)
     return true;
 }
 
-bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish)
+bool reply_when_written(struct request *r, const struct write_kind *kind, void *state)
 {
-    r->written = (struct written){.job = job, .state = state, .finish = finish};
+    r->written = (struct written){kind, state};
     return true;
 }

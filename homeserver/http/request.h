@@ -212,11 +212,9 @@ struct request {
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
     } poll;
-    struct written {     /* reply_when_written */
-        writer_job *job; /* NULL: the handler's reply stands */
-        void *state;     /* heap: freed with the request */
-        bool repeatable; /* writer_submit_repeatable */
-        request_handler *finish;
+    struct written {                   /* reply_when_written */
+        const struct write_kind *kind; /* NULL: the handler's reply stands */
+        void *state;                   /* heap: freed with the request */
     } written;
     struct error error;
     struct reply reply;
@@ -257,11 +255,16 @@ bool reply_header(struct request *r, const char *name, const char *value);
  * 14), against the "etag" that was set before: 206 with what was asked, or 416. */
 bool reply_file(struct request *r, int fd, int64_t size, const char *type);
 
-/* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), job(tx,
- * state) runs in the writer; when it is durable, finish makes the reply on the writer's thread, with r->body but
- * without r->db: it must be short. state, from xcalloc or NULL, is the request's from here on and may borrow from it. A
- * job that refuses sets the error as ever, and finish is not called. */
-bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish);
+/* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), the
+ * kind's job(tx, state) runs in the writer; when it is durable, finish makes the reply on the writer's thread, with
+ * r->body but without r->db: it must be short. state, from xcalloc or NULL, is the request's from here on and may
+ * borrow from it. A job that refuses sets the error as ever, and finish is not called. */
+struct write_kind {
+    writer_job *job;
+    request_handler *finish;
+    bool repeatable; /* job keeps what writer_submit_repeatable asks of it */
+};
+bool reply_when_written(struct request *r, const struct write_kind *kind, void *state);
 
 /* Refusal in one line; returns false. */
 bool refuse(struct request *r, enum error_code code, const char *sentence);

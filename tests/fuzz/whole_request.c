@@ -295,7 +295,7 @@ static void serve(struct request_context *context)
     }
     struct request *r = &context->r;
     if (next == DISPATCH_WRITE || (next == DISPATCH_WORK && !dispatch_work(context, db)))
-        dispatch_written(context, writer_run(whole_server.writer, r->written.job, r->written.state, &r->error));
+        dispatch_written(context, writer_run(whole_server.writer, r->written.kind->job, r->written.state, &r->error));
     if (next == DISPATCH_PARK || r->poll.again) /* nobody waits here: its time is up */
         dispatch_expire(context);
 }

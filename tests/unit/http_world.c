@@ -122,7 +122,8 @@ static bool write_job(struct tx *tx, void *state, struct error *e)
 
 static bool post_written(struct request *r)
 {
-    return reply_when_written(r, write_job, NULL, reply_empty);
+    static const struct write_kind KIND = {write_job, reply_empty};
+    return reply_when_written(r, &KIND, NULL);
 }
 
 /* Waits until the test lets it go. */
