@@ -135,27 +135,6 @@ static bool has_user(struct gate_names *names, const char *user_id)
     return stands(names, user_id) || was_there(names, user) || eyes->sees_user(eyes, names->db, user);
 }
 
-struct counting {
-    struct gate_names *names;
-    int anew;
-};
-
-/* For struct event_names. */
-static bool count_anew(void *ctx, enum event_named what, const char *of, const char *id)
-{
-    struct counting *counting = ctx;
-    counting->anew += !is_invited(counting->names, id) && !stands(counting->names, id);
-    return counting->anew <= NAMED_ANEW_MAX;
-}
-
-bool gate_names_few(struct gate_names *names, const char *state_key, const json_t *content)
-{
-    struct counting counting = {names, 0};
-    const struct event_names count = {count_anew, &counting};
-    event_lasting_is_wordless(names->type, state_key, content, &count);
-    return counting.anew <= NAMED_ANEW_MAX;
-}
-
 static bool has_event(struct gate_names *names, const char *room_id, const char *event_id)
 {
     struct event_row row;
@@ -236,6 +215,32 @@ bool gate_names_there(void *ctx, enum event_named what, const char *of, const ch
     char *content = events_state_content(names->db, names->room, of, id);
     free(content);
     return content != NULL;
+}
+
+struct bounded {
+    struct gate_names *names;
+    int anew;
+    bool missing;
+};
+
+/* For struct event_names. With who is not there the walk goes on, and counts. */
+static bool there_or_missing(void *ctx, enum event_named what, const char *of, const char *id)
+{
+    struct bounded *b = ctx;
+    b->anew += !is_invited(b->names, id) && !stands(b->names, id);
+    if (b->anew > NAMED_ANEW_MAX)
+        return false;
+    b->missing = b->missing || !gate_names_there(b->names, what, of, id);
+    return true;
+}
+
+bool gate_names_lasting(struct gate_names *names, const char *state_key, const json_t *content, bool *too_many)
+{
+    struct bounded b = {.names = names};
+    const struct event_names there = {there_or_missing, &b};
+    bool wordless = event_lasting_is_wordless(names->type, state_key, content, &there);
+    *too_many = b.anew > NAMED_ANEW_MAX;
+    return wordless && !b.missing;
 }
 
 static bool is_frame(struct gate_names *names, const struct event_row *row)

@@ -38,14 +38,15 @@ struct gate_names {
     } standing;
 };
 
-/* How many people and rooms an event of state may name anew, members or not: each costs the writer's thread some ten
- * look-ups (who they are, how they stand to who names them), and 64 KiB hold 1 800. A school's largest clubs raise
- * fewer people at once; who has more to raise does it in several events, as what stands there does not count. */
+/* How many people and rooms an event may name anew, members or not: each costs the writer's thread some ten look-ups
+ * (who they are, how they stand to who names them), and 64 KiB hold 1 800. A school's largest clubs raise fewer people
+ * at once; who has more to raise does it in several events, as what stands there does not count. */
 #define NAMED_ANEW_MAX 100
 
-/* Whether a state event of that type names no more anew than it may: neither invited nor standing (names->type). Looks
- * nobody up. Blocks (reads the states that hold it: a few). */
-bool gate_names_few(struct gate_names *names, const char *state_key, const json_t *content);
+/* G4: event_lasting_is_wordless, of an event of names->type, asked of the room. too_many: out; it names more than
+ * NAMED_ANEW_MAX anew, neither invited nor standing, which is answered whoever they are: nobody more is looked up.
+ * Blocks (reads). */
+bool gate_names_lasting(struct gate_names *names, const char *state_key, const json_t *content, bool *too_many);
 
 void gate_names_finish(struct gate_names *names);
 

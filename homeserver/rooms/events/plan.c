@@ -268,13 +268,12 @@ static bool lasts_wordless(const struct plan *plan, const struct draft *d, struc
                                .room = plan->room->no,
                                .type = d->type,
                                .invited = d->invited};
-    const struct event_names there = {gate_names_there, &names};
+    bool too_many;
     if (!settings->school_mode)
         return true;
-    bool few = d->state_key == NULL || gate_names_few(&names, d->state_key, d->content);
-    bool wordless = few && event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
+    bool wordless = gate_names_lasting(&names, d->state_key, d->content, &too_many);
     gate_names_finish(&names);
-    return wordless || (few ? rule_refuse(e, RULE_G4_LASTING_WORDS) : too_many_named(e));
+    return wordless || (too_many ? too_many_named(e) : rule_refuse(e, RULE_G4_LASTING_WORDS));
 }
 
 /* Whoever sends it but the server itself. */
