@@ -9,12 +9,12 @@
 
 #include "appservice/pattern.h"
 #include "homeserver/base/ids.h"
+#include "policy/admin/operators.h"
 
 #define NODES_MAX 4096
 #define DEPTH_MAX 8
 #define TOKEN_BYTES_MIN 16
 #define TOKEN_BYTES_MAX 512
-#define OPERATOR_PREFIX "parta_" /* no other token begins so (policy/admin/operators.h) */
 
 const char *const NAMESPACE_NAMES[NAMESPACE_KIND__COUNT] = {"users", "aliases", "rooms"};
 
@@ -210,7 +210,7 @@ static bool check_token(const struct reading *r, const char *name, const char *t
     for (const char *c = token; *c != '\0'; ++c)
         if (*c <= ' ' || *c > '~')
             return complain(r, name, "has a character that no token has");
-    if (strncmp(token, OPERATOR_PREFIX, sizeof OPERATOR_PREFIX - 1) == 0)
+    if (strncmp(token, OPERATOR_TOKEN_PREFIX, sizeof OPERATOR_TOKEN_PREFIX - 1) == 0)
         return complain(r, name, "begins as operators' tokens do");
     return (len >= TOKEN_BYTES_MIN && len <= TOKEN_BYTES_MAX) || complain(r, name, "must have 16 to 512 characters");
 }

@@ -16,8 +16,6 @@
 #include "homeserver/sync/sliding/request_cache.h"
 #include "homeserver/sync/sync_service.h"
 
-#define GRACE_MS 30000 /* a client is missed when it has not come back by then */
-
 /* The loop digests the body, and looks through it; clients ask with some kilobytes. */
 #define BODY_BYTES_MAX 131072
 
@@ -46,7 +44,8 @@ static bool note_presence(const struct request *r, const struct sliding_request 
 {
     struct presence *presence = r->server->sync->presence;
     return presence == NULL || ask->presence == PRESENCE_OFFLINE ||
-           presence_asks(presence, r->identity.user, r->identity.device, ask->presence, ask->timeout_ms + GRACE_MS);
+           presence_asks(presence, r->identity.user, r->identity.device, ask->presence,
+                         ask->timeout_ms + PRESENCE_GRACE_MS);
 }
 
 static void park_at(struct request *r, stream_pos since, const struct sliding_request *ask)
@@ -71,7 +70,8 @@ static bool answer(struct request *r, struct sliding_request *ask)
     stream_pos next;
     const struct sliding_asker asker = asker_of(r);
     if (!note_presence(r, ask))
-        presence_arrive(r->server->sync->presence, asker.user, asker.device, ask->presence, ask->timeout_ms + GRACE_MS);
+        presence_arrive(r->server->sync->presence, asker.user, asker.device, ask->presence,
+                        ask->timeout_ms + PRESENCE_GRACE_MS);
     enum sync_outcome outcome = sliding_answer(r->server->sync, r->db, &asker, ask, &body, &next, &r->error);
     if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, ask)))
         return reply_text(r, &body);

@@ -21,7 +21,6 @@
 #define USE_STATE_AFTER 1u    /* of r->poll.flags */
 #define UNSTABLE_NAME 2u      /* … asked for as MSC4222 called it, and answered so */
 #define SAID_MAX 64           /* bytes of a token that is told again, whose number may begin with any zeros */
-#define GRACE_MS 30000        /* a client is missed when it has not come back by then */
 
 struct params {
     stream_pos since; /* 0: initial */
@@ -45,7 +44,8 @@ static bool note_presence(struct request *r, const struct params *p)
 {
     struct presence *presence = r->server->sync->presence;
     return presence == NULL || p->presence == PRESENCE_OFFLINE ||
-           presence_asks(presence, r->identity.user, r->identity.device, p->presence, p->timeout_ms + GRACE_MS);
+           presence_asks(presence, r->identity.user, r->identity.device, p->presence,
+                         p->timeout_ms + PRESENCE_GRACE_MS);
 }
 
 /* Whether it is not an initial sync, for the client. */
@@ -165,7 +165,7 @@ static bool get_sync(struct request *r)
         return false;
     if (!note_presence(r, &p))
         presence_arrive(r->server->sync->presence, r->identity.user, r->identity.device, p.presence,
-                        p.timeout_ms + GRACE_MS);
+                        p.timeout_ms + PRESENCE_GRACE_MS);
     if (filter_of(r, r->db) == NULL)
         return false;
     struct sync_request request = asked(r, p.since);

@@ -26,7 +26,6 @@
 
 #define FIRST_FAILURE_MS 5000
 #define KEEP_DAYS 120 /* what is older is of no window */
-#define STOP_MS 1000
 #define PING_BYTES_MAX 4096
 #define PUSHED_MAX 16 /* that wait */
 
@@ -629,7 +628,7 @@ void bridge_stop(struct bridge *b)
     if (b == NULL)
         return;
     timed_thread_stop(b->thread);
-    outgoing_stop(b->outgoing, STOP_MS);
+    outgoing_stop(b->outgoing, DIARY_STOP_MS);
     timed_thread_destroy(b->thread);
     outgoing_destroy(b->outgoing);
     for (size_t i = 0; i < b->n_readers; ++i)

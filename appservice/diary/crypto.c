@@ -10,7 +10,7 @@
 #include "homeserver/base/keyfile.h"
 
 #define NAMES_AT_ONCE 1000
-#define OUTBOX_AT_ONCE 20
+#define TO_DEVICE_AT_ONCE 20
 #define EPOCH_CHARS 8
 #define MAKE_PAUSE_MS 60000 /* between two times that one-time keys are made, whatever counts the server says */
 
@@ -445,7 +445,7 @@ static void append(json_t *requests, json_t *request)
 
 static void append_outbox(struct crypto *c, json_t *requests)
 {
-    json_t *names = crypto_names(c, ROW_OUTBOX, "", OUTBOX_AT_ONCE), *name;
+    json_t *names = crypto_names(c, ROW_OUTBOX, "", TO_DEVICE_AT_ONCE), *name;
     size_t i;
     json_array_foreach(names, i, name) {
         json_t *row = crypto_get_json(c, ROW_OUTBOX, json_string_value(name));

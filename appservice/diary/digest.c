@@ -14,7 +14,6 @@
 #define EVENING "evening"
 #define WEEK "week"
 #define DIGEST "digest"
-#define EDGE_DAYS 1 /* so long before it leaves the window, what is owed is told */
 
 /* What is owed, as the next reading after the digests were begun had it. */
 struct digests {
@@ -65,7 +64,7 @@ static bool begin(struct sink_matrix *m, int64_t now_ms)
     int64_t week = schedule_week(now_ms, s->utc_offset_ms, s->digest_hour, s->digest_weekday);
     state_begin(m->state); /* what it reads, too: a number that cannot be read is not 0, which was given */
     bool evening_due = evening > state_counter(m->state, EVENING), week_due = week > state_counter(m->state, WEEK);
-    school_day edge = day_of_ms(now_ms - (s->back_days - EDGE_DAYS) * DAY_MS);
+    school_day edge = day_of_ms(now_ms - (s->back_days - WINDOW_EDGE_DAYS) * DAY_MS);
     size_t n, begun = 0;
     struct owed_person *people = state_owed_people(m->state, &n);
     int64_t digest = state_counter(m->state, DIGEST);

@@ -6,8 +6,6 @@
 #include "appservice/diary/match.h"
 #include "homeserver/base/clock.h"
 
-#define EDGE_DAYS 1 /* so long before it leaves the window, it is told */
-
 /* One that is due, as the reading has it. */
 struct due {
     const struct later *row;
@@ -76,7 +74,7 @@ bool later_read(struct sink_matrix *m, const struct has_read *read)
     bool known = true;
     if (read->reading == NULL)
         return true;
-    school_day edge = day_of_ms(read->now_ms - (m->settings->back_days - EDGE_DAYS) * DAY_MS);
+    school_day edge = day_of_ms(read->now_ms - (m->settings->back_days - WINDOW_EDGE_DAYS) * DAY_MS);
     int64_t due_ms = m->settings->pupil_first_hours != 0 ? read->now_ms : INT64_MAX;
     struct later *rows = state_later_due(m->state, read->source, due_ms, edge, &n_rows);
     struct due *all = look_up(m, read, rows, n_rows, &n, &known);

@@ -18,6 +18,8 @@ enum diary_encryption {
 };
 
 #define SCHOOLS_MAX 32
+#define WINDOW_EDGE_DAYS 1 /* so long before it leaves the window, what is still owed is told */
+#define DIARY_STOP_MS 1000 /* for requests that run when the bridge stops */
 
 struct diary_settings {
     const char *data_dir;

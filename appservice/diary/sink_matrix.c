@@ -9,8 +9,6 @@
 #include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 
-#define STOP_MS 1000
-
 enum sink_answer sink_tell_late(struct sink_matrix *m, const struct notice *notice, const char *child)
 {
     struct telling t = {.m = m, .notice = notice, .whom = TELL_LATE};
@@ -162,7 +160,7 @@ void sink_matrix_close(struct sink_matrix *m)
         return;
     sink_crypto_stop(&m->crypto);
     if (m->client.outgoing != NULL)
-        outgoing_stop(m->client.outgoing, STOP_MS);
+        outgoing_stop(m->client.outgoing, DIARY_STOP_MS);
     outgoing_destroy(m->client.outgoing);
     if (m->close_times != NULL)
         m->close_times(m->times);

@@ -79,13 +79,10 @@ static const char UNSEEN_FAULT[] =
     "one that turns the direction";
 static const char UTF8_FAULT[] = "not UTF-8";
 
-#define SELECTOR 0xfe0f /* shows a pictogram in colour */
-#define JOINER 0x200d   /* makes one pictogram of two */
-
 /* What stands unseen inside a pictogram: one selector behind it, a joiner behind either. */
 static bool joins(uint32_t c, uint32_t before)
 {
-    return (c == JOINER || (c == SELECTOR && before != SELECTOR)) && is_in(ALL(PICTOGRAMS), before);
+    return (c == EMOJI_JOINER || (c == EMOJI_VARIATION && before != EMOJI_VARIATION)) && is_in(ALL(PICTOGRAMS), before);
 }
 
 static const char *fault(const char *text, size_t bytes_max, bool lines)

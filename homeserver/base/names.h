@@ -18,6 +18,10 @@ struct text;
     "A name is at most 255 bytes that can be seen: no control characters, nothing zero-width, nothing that turns the " \
     "direction."
 
+/* Of pictograms (emojis). */
+#define EMOJI_VARIATION 0xfe0f /* behind one: shows it in colour */
+#define EMOJI_JOINER 0x200d    /* makes one of two */
+
 /* What is wrong, for behind "is": "empty", "written with a character that nobody sees"; NULL: nothing. Any bytes. */
 const char *name_fault(const char *name, size_t bytes_max);
 bool name_valid(const char *name, size_t bytes_max);

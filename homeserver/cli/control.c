@@ -19,8 +19,7 @@
 #include "homeserver/cli/verb.h"
 #include "homeserver/store/driver/db.h"
 
-#define HEAD_BYTES_MAX 65536        /* of the line of JSON */
-#define INPUT_BYTES_MAX (256 << 20) /* as parta.c reads */
+#define HEAD_BYTES_MAX 65536 /* of the line of JSON */
 #define REPLY_BYTES_MAX (256 << 20)
 #define PAUSE_MS 200  /* when there is no descriptor for who wants to speak */
 #define PATIENCE_S 10 /* for each piece that parta sends */
@@ -90,7 +89,7 @@ static json_t *receive_head(int fd, struct text *bytes, size_t *line_len)
 static bool take_input(int fd, const json_t *head, struct text *bytes, size_t line_len, struct text *input)
 {
     int64_t len = json_get_int(head, "input", 0);
-    if (len < 0 || len > INPUT_BYTES_MAX)
+    if (len < 0 || len > CONTROL_INPUT_MAX)
         return false;
     text_add(input, bytes->data + line_len, bytes->len - line_len);
     while (input->len < (size_t)len)

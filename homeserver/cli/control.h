@@ -18,6 +18,8 @@ struct text;
 struct verb_call;
 struct control;
 
+#define CONTROL_INPUT_MAX (256 << 20) /* bytes that a call brings */
+
 /* Starts to listen. services is copied; what it points to must outlive control_stop; its db is not used. NULL: logged,
  * and the server goes on without. */
 struct control *control_start(const struct services *services);

@@ -18,7 +18,6 @@
 #include "homeserver/cli/verb.h"
 
 #define CONFIG_PATH "/etc/parta/parta.yaml"
-#define INPUT_BYTES_MAX (256 << 20)
 #define LINE_BYTES_MAX 4096
 
 enum { DONE, FAILED, MISUSED, HELD };
@@ -231,14 +230,14 @@ static bool read_input(struct verb_call *call, const char *path)
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (f == NULL)
         return verb_fail(call, "%s: %s", path, strerror(errno));
-    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && call->input.len <= INPUT_BYTES_MAX)
+    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && call->input.len <= CONTROL_INPUT_MAX)
         text_add(&call->input, bytes, n);
     bool whole = ferror(f) == 0;
     if (f != stdin)
         fclose(f);
     if (!whole)
         return verb_fail(call, "%s: can't be read", path);
-    return call->input.len <= INPUT_BYTES_MAX || verb_fail(call, "%s: longer than 256 MiB", path);
+    return call->input.len <= CONTROL_INPUT_MAX || verb_fail(call, "%s: longer than 256 MiB", path);
 }
 
 static bool read_files(struct request_line *line)

@@ -55,7 +55,7 @@ static bool was_asked(const struct request *r, const char *key)
 json_t *body_member(struct request *r, const char *key)
 {
     json_t *value = json_object_get(r->body, key);
-    if (value != NULL && r->route != NULL && (r->route->flags & ROUTE_STRICT) != 0 && r->n_asked < MEMBERS_MAX &&
+    if (value != NULL && r->route != NULL && (r->route->flags & ROUTE_STRICT) != 0 && r->n_asked < BODY_ASKED_MAX &&
         !was_asked(r, key))
         r->asked[r->n_asked++] = key;
     return json_is_null(value) ? NULL : value;

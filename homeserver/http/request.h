@@ -148,7 +148,7 @@ enum request_header { REQUEST_HEADERS(HEADER_ENUM) REQUEST_HEADER__COUNT };
 
 #define PARAMS_MAX 6
 #define QUERY_MAX 32
-#define MEMBERS_MAX 32
+#define BODY_ASKED_MAX 32
 
 struct header {
     const char *name; /* lower case, static storage */
@@ -185,8 +185,8 @@ struct request {
     const char *params[PARAMS_MAX]; /* decoded, valid UTF-8, NUL-terminated, in order of the template */
     int n_params;
     int n_query;
-    json_t *body;                   /* ROUTE_BODY; otherwise NULL */
-    const char *asked[MEMBERS_MAX]; /* its members that the handler asked for and that are there: static storage */
+    json_t *body;                      /* ROUTE_BODY; otherwise NULL */
+    const char *asked[BODY_ASKED_MAX]; /* its members that the handler asked for and that are there: static storage */
     int n_asked;
     bool strict_looked;   /* request_strict has found nothing unknown: not asked again */
     const char *raw_body; /* the bytes as they came; never NULL */

@@ -38,6 +38,8 @@ void presence_destroy(struct presence *presence); /* after the writer has stoppe
 bool presence_set(struct presence *presence, user_no user, device_no device, enum presence_state state,
                   const char *status_msg, struct error *e);
 
+#define PRESENCE_GRACE_MS 30000 /* a device is missed when it has not come back so long after its poll ends */
+
 /* A device of the user's asks for news, and will not be missed for ms. false: others must be told of a change, so that
  * presence_arrive must be called by somebody who may block. Never blocks. */
 bool presence_asks(struct presence *presence, user_no user, device_no device, enum presence_state state, int64_t ms);

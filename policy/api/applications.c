@@ -14,7 +14,7 @@
 #include "policy/gate/school_gate.h"
 #include "policy/signup/applications.h"
 
-#define CHILDREN_MAX 20
+#define APPROVED_CHILDREN_MAX 20
 
 /* D9: who may say how it stands with the child's custody is shown that this is why somebody
  * waits, and needs a reason. */
@@ -158,7 +158,7 @@ static bool act_approve(struct api_act *act, void *state)
     struct approving *a = state;
     struct changing_records *c = &act->records;
     application_no no = api_number(act->r->params[0]);
-    user_no children[CHILDREN_MAX];
+    user_no children[APPROVED_CHILDREN_MAX];
     for (size_t i = 0; i < json_array_size(a->children); ++i)
         if ((children[i] = api_user(act->r, c->tx->db, json_string_value(json_array_get(a->children, i)), c->e)) == 0)
             return false;
@@ -172,7 +172,7 @@ static bool approve_application(struct request *r)
     struct approving a = {.approval = {.contacts = r->server->contacts}};
     if (!read_applicant(r, r->body, &a.approval.person) || !body_array_or_null(r, "children", &a.children))
         return false;
-    if (json_array_size(a.children) > CHILDREN_MAX)
+    if (json_array_size(a.children) > APPROVED_CHILDREN_MAX)
         return refuse_parameter(r, ERROR_INVALID_PARAM, "children", "These are too many children for one guardian.");
     for (size_t i = 0; i < json_array_size(a.children); ++i)
         if (!json_is_string(json_array_get(a.children, i)))

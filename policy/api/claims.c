@@ -12,8 +12,6 @@
 #include "policy/api/signup_json.h"
 #include "policy/signup/claims.h"
 
-#define CHILDREN_MAX 50
-
 static json_t *claim_json(struct request *r, struct db *db, const struct link_row *row)
 {
     json_t *out = json_pack("{s:o, s:o, s:o, s:s}", "claim", json_sprintf("%lld", (long long)row->no), "user_id",

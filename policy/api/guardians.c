@@ -23,7 +23,6 @@
 #include "policy/signup/applications.h"
 #include "policy/signup/guardians.h"
 
-#define CHILDREN_MAX 50
 #define ROOMS_SHOWN_MAX 100  /* of a child, at once */
 #define ROOM_MEMBERS_MAX 500 /* who are named of one room */
 
@@ -130,9 +129,9 @@ struct looked_at {
 
 static user_no unseen_through(struct db *db, user_no child, user_no guardian)
 {
-    user_no guardians[2]; /* D5 */
-    int n = guardianships_guardians(db, child, guardians, 2);
-    for (int i = 0; i < n && i < 2; ++i)
+    user_no guardians[GUARDIANS_MAX];
+    int n = guardianships_guardians(db, child, guardians, GUARDIANS_MAX);
+    for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
         if (custodies_part(db, child, guardian, guardians[i]))
             return guardians[i];
     return 0;

@@ -23,7 +23,6 @@
 
 #define APPLICATIONS_MAX 20
 #define ROLES_MAX 32
-#define FAMILY_MAX 50
 
 static json_t *roles(struct request *r, user_no user)
 {
@@ -59,10 +58,10 @@ static json_t *applications(struct request *r, user_no user)
 
 static json_t *family(struct request *r, user_no user, int (*who)(struct db *, user_no, user_no *, int))
 {
-    user_no others[FAMILY_MAX];
+    user_no others[CHILDREN_MAX];
     json_t *items = json_array();
-    int n = who(r->db, user, others, FAMILY_MAX);
-    for (int i = 0; i < n && i < FAMILY_MAX; ++i)
+    int n = who(r->db, user, others, CHILDREN_MAX);
+    for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
         json_array_append_new(items, json_pack("{s:o, s:o}", "user_id", signup_json_user(r, r->db, others[i]), "name",
                                                signup_json_name(r->db, others[i])));
     return items;

@@ -535,7 +535,7 @@ static bool end_third_guardians(struct importing *in)
         diff_set_add(&beyond, (struct diff_row){.a = row.child, .b = row.guardian});
     stmt_end(q);
     for (size_t i = 0; i < beyond.n && good; ++i)
-        if (guardianships_guardians(in->tx->db, beyond.rows[i].a, NULL, 0) > 2)
+        if (guardianships_guardians(in->tx->db, beyond.rows[i].a, NULL, 0) > GUARDIANS_MAX)
             good = guardianship_drop(in, &beyond.rows[i], NULL);
     diff_set_finish(&beyond);
     return good;

@@ -241,10 +241,10 @@ static bool add_rooms(struct exporting *x)
 /* D9: whether the guardians are left out: who asks does not see the other through the child. */
 static bool parted(const struct exporting *x)
 {
-    user_no guardians[2]; /* D5 */
-    int n = guardianships_guardians(x->db, x->wanted->user, guardians, 2);
+    user_no guardians[GUARDIANS_MAX];
+    int n = guardianships_guardians(x->db, x->wanted->user, guardians, GUARDIANS_MAX);
     bool so = false;
-    for (int i = 0; i < n && i < 2; ++i)
+    for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
         so = so || custodies_part(x->db, x->wanted->user, x->wanted->actor->user, guardians[i]);
     return so;
 }

@@ -31,8 +31,6 @@
 #include "homeserver/store/school/taken.h"
 #include "policy/signup/applications.h"
 
-#define FAMILY_MAX 100
-
 static json_t *day_json(school_day day)
 {
     char text[DAY_TEXT_BYTES];
@@ -90,7 +88,7 @@ static json_t *enrollments(struct db *db, user_no user)
 static json_t *names(struct db *db, const user_no *users, int n)
 {
     json_t *rows = json_array();
-    for (int i = 0; i < n && i < FAMILY_MAX; ++i) {
+    for (int i = 0; i < n && i < CHILDREN_MAX; ++i) {
         struct person_row row;
         if (people_get(db, users[i], &row))
             json_array_append_new(rows, json_pack("{s:o}", "name", json_sprintf("%s %s", row.family, row.given)));
@@ -101,14 +99,14 @@ static json_t *names(struct db *db, const user_no *users, int n)
 
 static json_t *guardians(struct db *db, user_no user)
 {
-    user_no users[FAMILY_MAX];
-    return names(db, users, guardianships_guardians(db, user, users, FAMILY_MAX));
+    user_no users[CHILDREN_MAX];
+    return names(db, users, guardianships_guardians(db, user, users, CHILDREN_MAX));
 }
 
 static json_t *children(struct db *db, user_no user)
 {
-    user_no users[FAMILY_MAX];
-    return names(db, users, guardianships_children(db, user, users, FAMILY_MAX));
+    user_no users[CHILDREN_MAX];
+    return names(db, users, guardianships_children(db, user, users, CHILDREN_MAX));
 }
 
 static void add_contact(void *rows, const struct contact_row *row)

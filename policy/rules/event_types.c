@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/ids.h"
+#include "homeserver/base/names.h"
 #include "homeserver/base/words.h"
 
 static const struct {
@@ -182,8 +183,6 @@ static bool is_picture(uint32_t c)
     return false;
 }
 
-#define VARIATION 0xfe0f
-#define JOINER 0x200d
 #define KEYCAP 0x20e3
 #define JOINED_MAX 4 /* pictures in one: a family */
 
@@ -204,9 +203,9 @@ static bool is_joined_pictures(const char *s)
         uint32_t c = next_char(&s);
         if (c >= TONE_FIRST && c <= TONE_LAST)
             c = next_char(&s);
-        if (c == VARIATION)
+        if (c == EMOJI_VARIATION)
             c = next_char(&s);
-        if (c != JOINER)
+        if (c != EMOJI_JOINER)
             return c == 0;
     }
     return false;
@@ -221,7 +220,7 @@ static bool is_emoji(const struct asked *a, const json_t *value)
     if (is_flag_letter(first))
         return is_flag_letter(second) && *rest == '\0';
     if (first < 0x80 && first != 0 && strchr("0123456789#*", (int)first) != NULL) {
-        second = second == VARIATION ? next_char(&rest) : second;
+        second = second == EMOJI_VARIATION ? next_char(&rest) : second;
         return second == KEYCAP && *rest == '\0';
     }
     return is_joined_pictures(s);

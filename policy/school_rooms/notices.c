@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
@@ -21,7 +22,6 @@
 
 #define NAME "Сообщения сервера · Server notices"
 #define TAGGED "{\"tags\":{\"m.server_notice\":{}}}"
-#define DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 
 static bool failed(struct changing_records *c)
 {

@@ -33,7 +33,8 @@ struct stmt *guardianships_page(struct db *db, const struct viewer *viewer, user
                                 user_no after, int limit);
 bool guardianships_next(struct stmt *q, struct guardianship_row *row);
 
-#define GUARDIANS_MAX 2 /* D5: of a child, in force */
+#define GUARDIANS_MAX 2  /* D5: of a child, in force */
+#define CHILDREN_MAX 100 /* of a guardian, that are shown or looked at one by one: more than anybody has */
 
 /* Guardians of a child, children of a guardian, by number: at most max into out; returns how many there are. Of
  * guardianships in force (D9): the rest have no guardian's rights, and no place of the two (D5). */
