@@ -8,28 +8,12 @@
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/school/policies.h"
 
-#define ROOMS_KEPT 1024 /* powers of two */
-#define PEOPLE_KEPT 8192
-#define PAIRS_KEPT 4096
-#define POLICIES_KEPT 64
-#define PEOPLES_POLICIES_KEPT 64 /* of who asks about many, one after the other */
-#define SCHOOLS_MAX 16           /* of a room or person; whoever is in more is in none of the rest here */
+#define SCHOOLS_MAX 16 /* of a room or person; whoever is in more is in none of the rest here */
 
-/* From which tables each kind is read (rule_facts.c); what is missing here would be believed too long, which the random
- * changes of tests/unit/gate.c look for. */
-#define OF_ROOM (EPOCH_PEOPLE | EPOCH_RECORDS)
-#define OF_LIFE (EPOCH_PEOPLE | EPOCH_RECORDS | EPOCH_LIFE)
-#define OF_PERSON (EPOCH_PEOPLE | EPOCH_RECORDS)
-#define OF_PAIR (EPOCH_PEOPLE | EPOCH_POLICIES)
-#define OF_CUSTODY EPOCH_PEOPLE
-#define OF_ROOM_POLICY (EPOCH_RECORDS | EPOCH_POLICIES)
-#define OF_PERSONS_POLICY (EPOCH_PEOPLE | EPOCH_POLICIES)
-#define OF_POLICY EPOCH_POLICIES
-
-/* Every look goes the same way: the stamp of now is taken before the read, so that what the read itself moves (nothing
- * today) would make it stale; an entry that differs is read again in its place, whatever was there (a full slot is
- * worth no chain: what is pushed out costs one read). A read that the database fails leaves nonsense with a good stamp
- * behind, and harms nobody: the job is rolled back, which moves all epochs. */
+/* Every look goes the same way (look_up): the stamp of now is taken before the read, so that what the read itself moves
+ * (nothing today) would make it stale; an entry that differs is read again in its place, whatever was there (a full
+ * slot is worth no chain: what is pushed out costs one read). A read that the database fails leaves nonsense with a
+ * good stamp behind, and harms nobody: the job is rolled back, which moves all epochs. */
 
 /* When something was read; true as long as nothing has moved. epoch 0 of an empty slot is never now: opening the
  * database has run scripts. */
@@ -38,37 +22,161 @@ struct stamp {
     int64_t epoch, day;
 };
 
+enum kind { OF_ROOM, OF_LIFE, OF_PERSON, OF_ROOM_POLICY, OF_PERSONS_POLICY, OF_POLICY, OF_PAIR, KINDS };
+
 struct gate_cache {
-    struct {
-        struct stamp of_stamp, life_stamp;
-        struct room_school of;
-        struct room_life life;
-    } rooms[ROOMS_KEPT];
-    struct {
-        struct stamp stamp;
-        struct school_policy policy;
-    } room_policies[ROOMS_KEPT], peoples_policies[PEOPLES_POLICIES_KEPT], policies[POLICIES_KEPT];
-    struct {
-        struct stamp stamp;
-        struct person_facts facts;
-    } people[PEOPLE_KEPT];
-    struct {
-        struct stamp stamp;
-        struct gate_pair pair;
-    } pairs[PAIRS_KEPT];
+    struct table {
+        struct stamp *stamps;
+        unsigned char *values;
+    } tables[KINDS];
     struct stamp custody_stamp;
     struct member_set *custody; /* NULL: nobody */
 };
 
+/* What is asked: by one number or two, and by what is known of the room. */
+struct asked {
+    struct gate_cache *cache; /* for what else the read looks up */
+    struct db *db;
+    int64_t a, b;
+    const struct room_school *of;
+};
+
+static void look_up(enum kind kind, const struct asked *q, void *out);
+
+/* --- What is read --- */
+
+static void read_room(const struct asked *q, void *out)
+{
+    school_of_room(q->db, q->a, out);
+}
+
+static void read_life(const struct asked *q, void *out)
+{
+    school_room_life(q->db, q->a, q->of, out);
+}
+
+/* b: in which room; 0: anywhere. */
+static void read_person(const struct asked *q, void *out)
+{
+    if (q->b != 0)
+        school_person_in(q->db, q->b, q->of, q->a, out);
+    else
+        school_person_anywhere(q->db, q->a, out);
+}
+
+static void read_policy(const struct asked *q, void *out)
+{
+    policies_in_force(q->db, q->a, out);
+}
+
+static void policy_of_school(const struct asked *q, school_no school, struct school_policy *out)
+{
+    look_up(OF_POLICY, &(struct asked){q->cache, q->db, school}, out);
+}
+
+static void strictest(const struct asked *q, const school_no *schools, int n, struct school_policy *out)
+{
+    policy_of_school(q, n != 0 ? schools[0] : 0, out);
+    for (int i = 1; i < n; ++i) {
+        struct school_policy other;
+        policy_of_school(q, schools[i], &other);
+        *out = school_policy_strictest(out, &other);
+    }
+}
+
+static void read_room_policy(const struct asked *q, void *out)
+{
+    int n;
+    school_no schools[SCHOOLS_MAX];
+    school_rooms_schools(q->db, q->a, schools, SCHOOLS_MAX, &n);
+    strictest(q, schools, n, out);
+}
+
+static void read_persons_policy(const struct asked *q, void *out)
+{
+    int n;
+    school_no schools[SCHOOLS_MAX];
+    school_schools_of(q->db, q->a, schools, SCHOOLS_MAX, &n);
+    strictest(q, schools, n, out);
+}
+
+#define FAMILY_TO_STAFF                                                                                                \
+    (RELATION_BIT(RELATION_PUPIL_OWN_TEACHER) | RELATION_BIT(RELATION_GUARDIAN_CHILDS_TEACHER) |                       \
+     RELATION_BIT(RELATION_PUPIL_STAFF) | RELATION_BIT(RELATION_GUARDIAN_STAFF))
+#define STAFF_TO_FAMILY                                                                                                \
+    (RELATION_BIT(RELATION_STAFF_OWN_PUPIL) | RELATION_BIT(RELATION_STAFF_PUPILS_GUARDIAN) |                           \
+     RELATION_BIT(RELATION_STAFF_PUPIL) | RELATION_BIT(RELATION_STAFF_GUARDIAN))
+#define NOT_OF_THE_SCHOOL                                                                                              \
+    (RELATION_BIT(RELATION_STAFF_STAFF) | RELATION_BIT(RELATION_PUPIL_OWN_GUARDIAN) |                                  \
+     RELATION_BIT(RELATION_GUARDIAN_OWN_CHILD))
+
+/* Colleagues may be parents too, and teachers have children at their school: they write to each other as such (B2). */
+static bool staff_to_family(uint32_t relations)
+{
+    return (relations & (FAMILY_TO_STAFF | STAFF_TO_FAMILY)) != 0 && (relations & NOT_OF_THE_SCHOOL) == 0;
+}
+
+static void read_pair(const struct asked *q, void *out)
+{
+    struct gate_pair *pair = out;
+    struct pair_schools schools;
+    school_pair(q->db, q->a, q->b, &schools);
+    *pair = (struct gate_pair){.facts = {.class_teacher = schools.class_teacher,
+                                         .guardian = schools.guardian,
+                                         .apart = schools.apart,
+                                         .parted = schools.parted}};
+    for (int i = 0; i < schools.n; ++i) {
+        struct school_policy policy;
+        uint32_t relations = schools.at[i].relations;
+        policy_of_school(q, schools.at[i].school, &policy);
+        pair->facts.relations |= relations;
+        pair->facts.allowed |= relations & policy.direct;
+        pair->either |= relations & (policy.direct | school_relations_mirrored(policy.direct));
+    }
+    pair->facts.staff_to_family = staff_to_family(pair->facts.relations);
+}
+
+/* --- Remembering it --- */
+
+/* epochs: of the tables that it is read from (rule_facts.c); what is missing there would be believed too long, which
+ * the random changes of tests/unit/gate.c look for. A room's life is apart from the rest of it because it alone moves
+ * with every membership and state event (EPOCH_LIFE); a message moves nothing. Of those who ask about many, one after
+ * the other, there are few. */
+static const struct {
+    unsigned epochs;
+    size_t kept; /* a power of two */
+    size_t bytes;
+    void (*read)(const struct asked *q, void *out);
+} KIND[KINDS] = {
+    [OF_ROOM] = {EPOCH_PEOPLE | EPOCH_RECORDS, 1024, sizeof(struct room_school), read_room},
+    [OF_LIFE] = {EPOCH_PEOPLE | EPOCH_RECORDS | EPOCH_LIFE, 1024, sizeof(struct room_life), read_life},
+    [OF_PERSON] = {EPOCH_PEOPLE | EPOCH_RECORDS, 8192, sizeof(struct person_facts), read_person},
+    [OF_ROOM_POLICY] = {EPOCH_RECORDS | EPOCH_POLICIES, 1024, sizeof(struct school_policy), read_room_policy},
+    [OF_PERSONS_POLICY] = {EPOCH_PEOPLE | EPOCH_POLICIES, 64, sizeof(struct school_policy), read_persons_policy},
+    [OF_POLICY] = {EPOCH_POLICIES, 64, sizeof(struct school_policy), read_policy},
+    [OF_PAIR] = {EPOCH_PEOPLE | EPOCH_POLICIES, 4096, sizeof(struct gate_pair), read_pair},
+};
+#define OF_CUSTODY EPOCH_PEOPLE
+
 struct gate_cache *gate_cache_create(void)
 {
-    return xcalloc(1, sizeof(struct gate_cache)); /* pages that nobody touches cost nothing */
+    struct gate_cache *cache = xcalloc(1, sizeof *cache);
+    for (enum kind i = 0; i < KINDS; ++i) { /* pages that nobody touches cost nothing */
+        cache->tables[i].stamps = xcalloc(KIND[i].kept, sizeof *cache->tables[i].stamps);
+        cache->tables[i].values = xcalloc(KIND[i].kept, KIND[i].bytes);
+    }
+    return cache;
 }
 
 void gate_cache_destroy(struct gate_cache *cache)
 {
-    if (cache != NULL)
-        member_set_unref(cache->custody);
+    if (cache == NULL)
+        return;
+    for (enum kind i = 0; i < KINDS; ++i) {
+        free(cache->tables[i].stamps);
+        free(cache->tables[i].values);
+    }
+    member_set_unref(cache->custody);
     free(cache);
 }
 
@@ -88,194 +196,64 @@ static bool same(const struct stamp *kept, const struct stamp *now)
     return kept->a == now->a && kept->b == now->b && kept->epoch == now->epoch && kept->day == now->day;
 }
 
-/* NULL: not to be believed now: a reader's connection does not count what the writer's writes, and after a failure
+/* false: not to be believed now: a reader's connection does not count what the writer's writes, and after a failure
  * nobody knows what was written. */
-static struct gate_cache *usable(struct gate_cache *cache, struct db *db)
+static bool usable(const struct gate_cache *cache, struct db *db)
 {
-    return db_writes(db) && !db_failed(db) ? cache : NULL;
+    return cache != NULL && db_writes(db) && !db_failed(db);
 }
 
-/* As school_room_life, of a room whose slot has just been looked at. Apart from the rest of the room because it alone
- * moves with every membership and state event (EPOCH_LIFE); a message moves nothing. */
-static void remembered_life(struct gate_cache *cache, struct db *db, room_no room, struct room_life *life)
+static void look_up(enum kind kind, const struct asked *q, void *out)
 {
-    size_t at = slot(room, 0, ROOMS_KEPT);
-    struct stamp now = stamp_now(db, OF_LIFE, room, 0);
-    if (!same(&cache->rooms[at].life_stamp, &now))
-        school_room_life(db, room, &cache->rooms[at].of, &cache->rooms[at].life);
-    cache->rooms[at].life_stamp = now;
-    *life = cache->rooms[at].life;
+    if (!usable(q->cache, q->db)) {
+        KIND[kind].read(q, out);
+        return;
+    }
+    size_t at = slot(q->a, q->b, KIND[kind].kept), bytes = KIND[kind].bytes;
+    struct stamp *kept = &q->cache->tables[kind].stamps[at];
+    struct stamp now = stamp_now(q->db, KIND[kind].epochs, q->a, q->b);
+    void *value = q->cache->tables[kind].values + at * bytes;
+    if (!same(kept, &now))
+        KIND[kind].read(q, value);
+    *kept = now;
+    memcpy(out, value, bytes);
 }
 
 void gate_cache_room(struct gate_cache *cache, struct db *db, room_no room, struct room_school *of,
                      struct room_life *life)
 {
-    if (usable(cache, db) == NULL) {
-        school_of_room(db, room, of);
-        if (life != NULL)
-            school_room_life(db, room, of, life);
-        return;
-    }
-    size_t at = slot(room, 0, ROOMS_KEPT);
-    struct stamp now = stamp_now(db, OF_ROOM, room, 0);
-    if (!same(&cache->rooms[at].of_stamp, &now))
-        school_of_room(db, room, &cache->rooms[at].of);
-    cache->rooms[at].of_stamp = now;
-    *of = cache->rooms[at].of;
+    look_up(OF_ROOM, &(struct asked){cache, db, room}, of);
     if (life != NULL)
-        remembered_life(cache, db, room, life);
+        look_up(OF_LIFE, &(struct asked){cache, db, room, .of = of}, life);
 }
 
 void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, const struct room_school *of,
                        user_no user, struct person_facts *out)
 {
-    if (usable(cache, db) == NULL) {
-        school_person_in(db, room, of, user, out);
-        return;
-    }
-    size_t at = slot(user, room, PEOPLE_KEPT);
-    struct stamp now = stamp_now(db, OF_PERSON, user, room);
-    if (!same(&cache->people[at].stamp, &now))
-        school_person_in(db, room, of, user, &cache->people[at].facts);
-    cache->people[at].stamp = now;
-    *out = cache->people[at].facts;
+    look_up(OF_PERSON, &(struct asked){cache, db, user, room, of}, out);
 }
 
 void gate_cache_anywhere(struct gate_cache *cache, struct db *db, user_no user, struct person_facts *out)
 {
-    if (usable(cache, db) == NULL) {
-        school_person_anywhere(db, user, out);
-        return;
-    }
-    size_t at = slot(user, 0, PEOPLE_KEPT);
-    struct stamp now = stamp_now(db, OF_PERSON, user, 0); /* beside those in rooms: of room 0 nobody asks */
-    if (!same(&cache->people[at].stamp, &now))
-        school_person_anywhere(db, user, &cache->people[at].facts);
-    cache->people[at].stamp = now;
-    *out = cache->people[at].facts;
-}
-
-/* --- Policies --- */
-
-static void policy_of_school(struct gate_cache *cache, struct db *db, school_no school, struct school_policy *out)
-{
-    if (usable(cache, db) == NULL) {
-        policies_in_force(db, school, out);
-        return;
-    }
-    size_t at = slot(school, 0, POLICIES_KEPT);
-    struct stamp now = stamp_now(db, OF_POLICY, school, 0);
-    if (!same(&cache->policies[at].stamp, &now))
-        policies_in_force(db, school, &cache->policies[at].policy);
-    cache->policies[at].stamp = now;
-    *out = cache->policies[at].policy;
-}
-
-static void strictest(struct gate_cache *cache, struct db *db, const school_no *schools, int n,
-                      struct school_policy *out)
-{
-    policy_of_school(cache, db, n != 0 ? schools[0] : 0, out);
-    for (int i = 1; i < n; ++i) {
-        struct school_policy other;
-        policy_of_school(cache, db, schools[i], &other);
-        *out = school_policy_strictest(out, &other);
-    }
-}
-
-static void read_room_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out)
-{
-    int n;
-    school_no schools[SCHOOLS_MAX];
-    school_rooms_schools(db, room, schools, SCHOOLS_MAX, &n);
-    strictest(cache, db, schools, n, out);
+    look_up(OF_PERSON, &(struct asked){cache, db, user}, out);
 }
 
 void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out)
 {
-    if (usable(cache, db) == NULL) {
-        read_room_policy(NULL, db, room, out);
-        return;
-    }
-    size_t at = slot(room, 0, ROOMS_KEPT);
-    struct stamp now = stamp_now(db, OF_ROOM_POLICY, room, 0);
-    if (!same(&cache->room_policies[at].stamp, &now))
-        read_room_policy(cache, db, room, &cache->room_policies[at].policy);
-    cache->room_policies[at].stamp = now;
-    *out = cache->room_policies[at].policy;
-}
-
-static void read_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
-{
-    int n;
-    school_no schools[SCHOOLS_MAX];
-    school_schools_of(db, user, schools, SCHOOLS_MAX, &n);
-    strictest(cache, db, schools, n, out);
+    look_up(OF_ROOM_POLICY, &(struct asked){cache, db, room}, out);
 }
 
 void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
 {
-    if (usable(cache, db) == NULL) {
-        read_policy_of(NULL, db, user, out);
-        return;
-    }
-    size_t at = slot(user, 0, PEOPLES_POLICIES_KEPT);
-    struct stamp now = stamp_now(db, OF_PERSONS_POLICY, user, 0);
-    if (!same(&cache->peoples_policies[at].stamp, &now))
-        read_policy_of(cache, db, user, &cache->peoples_policies[at].policy);
-    cache->peoples_policies[at].stamp = now;
-    *out = cache->peoples_policies[at].policy;
-}
-
-/* --- Two people --- */
-
-#define FAMILY_TO_STAFF                                                                                                \
-    (RELATION_BIT(RELATION_PUPIL_OWN_TEACHER) | RELATION_BIT(RELATION_GUARDIAN_CHILDS_TEACHER) |                       \
-     RELATION_BIT(RELATION_PUPIL_STAFF) | RELATION_BIT(RELATION_GUARDIAN_STAFF))
-#define STAFF_TO_FAMILY                                                                                                \
-    (RELATION_BIT(RELATION_STAFF_OWN_PUPIL) | RELATION_BIT(RELATION_STAFF_PUPILS_GUARDIAN) |                           \
-     RELATION_BIT(RELATION_STAFF_PUPIL) | RELATION_BIT(RELATION_STAFF_GUARDIAN))
-#define NOT_OF_THE_SCHOOL                                                                                              \
-    (RELATION_BIT(RELATION_STAFF_STAFF) | RELATION_BIT(RELATION_PUPIL_OWN_GUARDIAN) |                                  \
-     RELATION_BIT(RELATION_GUARDIAN_OWN_CHILD))
-
-/* Colleagues may be parents too, and teachers have children at their school: they write to each other as such (B2). */
-static bool staff_to_family(uint32_t relations)
-{
-    return (relations & (FAMILY_TO_STAFF | STAFF_TO_FAMILY)) != 0 && (relations & NOT_OF_THE_SCHOOL) == 0;
-}
-
-static void read_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out)
-{
-    struct pair_schools schools;
-    school_pair(db, a, b, &schools);
-    *out = (struct gate_pair){.facts = {.class_teacher = schools.class_teacher,
-                                        .guardian = schools.guardian,
-                                        .apart = schools.apart,
-                                        .parted = schools.parted}};
-    for (int i = 0; i < schools.n; ++i) {
-        struct school_policy policy;
-        uint32_t relations = schools.at[i].relations;
-        policy_of_school(cache, db, schools.at[i].school, &policy);
-        out->facts.relations |= relations;
-        out->facts.allowed |= relations & policy.direct;
-        out->either |= relations & (policy.direct | school_relations_mirrored(policy.direct));
-    }
-    out->facts.staff_to_family = staff_to_family(out->facts.relations);
+    look_up(OF_PERSONS_POLICY, &(struct asked){cache, db, user}, out);
 }
 
 void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
-    if (usable(cache, db) == NULL) {
-        read_pair(NULL, db, a, b, out);
-        return;
-    }
-    size_t at = slot(a, b, PAIRS_KEPT);
-    struct stamp now = stamp_now(db, OF_PAIR, a, b);
-    if (!same(&cache->pairs[at].stamp, &now))
-        read_pair(cache, db, a, b, &cache->pairs[at].pair);
-    cache->pairs[at].stamp = now;
-    *out = cache->pairs[at].pair;
+    look_up(OF_PAIR, &(struct asked){cache, db, a, b}, out);
 }
+
+/* --- Custody: one for all, and no plain value --- */
 
 static struct member_set *read_custody(struct db *db)
 {
@@ -286,7 +264,7 @@ static struct member_set *read_custody(struct db *db)
 
 struct member_set *gate_cache_custody(struct gate_cache *cache, struct db *db)
 {
-    if (usable(cache, db) == NULL)
+    if (!usable(cache, db))
         return read_custody(db);
     struct stamp now = stamp_now(db, OF_CUSTODY, 0, 0);
     if (!same(&cache->custody_stamp, &now)) {

@@ -2,7 +2,7 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
-#include "tests/unit/school_people.h"
+#include "tests/unit/gate_world.h"
 
 /* F1's defaults, both ways: 'y' they may talk, '.' they may not. Rows and columns as in enum who. */
 static const char *const MAY[PEOPLE] = {
@@ -24,8 +24,6 @@ static const char *const MAY[PEOPLE] = {
     [XT] = "............y-",
 };
 
-static struct school_people s;
-
 static bool may(enum who a, enum who b)
 {
     return MAY[a][b] == 'y';
@@ -40,17 +38,10 @@ static void let_all_make_rooms(void)
     set_policy(&s, 0, &policy);
 }
 
-static int start(void **state)
+static int start_open(void **state)
 {
-    memset(&s, 0, sizeof s);
-    school_people_start(&s);
+    start(state);
     let_all_make_rooms();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    school_people_stop(&s);
     return 0;
 }
 
@@ -427,7 +418,7 @@ static void roles_add_up(void **state)
 
 int main(void)
 {
-#define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, start_open, stop)
     const struct CMUnitTest tests[] = {
         CASE(nobody_comes_together_but_by_the_table),
         CASE(external_staff_start_nothing),

@@ -19,27 +19,13 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/second_factor_duty.h"
 #include "policy/gate/school_gate.h"
-#include "tests/unit/school_people.h"
+#include "tests/unit/gate_world.h"
 
 #define ROOMS 3
 #define ROUNDS 100
 
-static struct school_people s;
 static room_no rooms[ROOMS];
 static char difference[200]; /* the first that was seen; asserted on the test's own thread, not the writer's */
-
-static int start(void **state)
-{
-    memset(&s, 0, sizeof s);
-    school_people_start(&s);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    school_people_stop(&s);
-    return 0;
-}
 
 /* --- Memory --- */
 

@@ -12,25 +12,10 @@
 
 #include "homeserver/rooms/gate_names.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "tests/unit/school_people.h"
+#include "tests/unit/gate_world.h"
 
 #define LEVELS "m.room.power_levels"
 #define RULES "m.room.join_rules"
-
-static struct school_people s;
-
-static int start(void **state)
-{
-    memset(&s, 0, sizeof s);
-    school_people_start(&s);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    school_people_stop(&s);
-    return 0;
-}
 
 static room_no club(enum who of)
 {
