@@ -6,6 +6,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/gate_cache.h"
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/second_factors.h"
@@ -255,6 +256,40 @@ static void who_comes_to_a_second_school_has_its_policy_too(void **state)
     *difference = '\0';
     assert_true(writer_run(s.f.writer, move_job, NULL, &e));
     assert_string_equal(difference, "");
+}
+
+/* Numbers that nobody has, so many of them that each slot was some other's. */
+static bool crowd_job(struct tx *tx, void *arg, struct error *e)
+{
+    enum { MANY = 40000, PERSONS = 4 };
+    struct gate_cache *cache = gate_cache_create();
+    const struct room_school nowhere = {0};
+    struct person_facts kept, read;
+    int *wrong = arg;
+    for (user_no user = 1000; user <= MANY; ++user)
+        gate_cache_anywhere(cache, tx->db, user, &kept);
+    for (int who = 0; who < PEOPLE; ++who) {
+        gate_cache_anywhere(cache, tx->db, s.them[who], &kept);
+        *wrong += kept.any_roles != THEM[who].role;
+    }
+    for (room_no room = 1; room <= MANY / PERSONS; ++room)
+        for (int who = 0; who < PERSONS; ++who)
+            gate_cache_person(cache, tx->db, 1000 + room, &nowhere, s.them[who], &kept);
+    for (int who = 0; who < PERSONS; ++who) {
+        gate_cache_anywhere(cache, tx->db, s.them[who], &kept);
+        school_person_anywhere(tx->db, s.them[who], &read);
+        *wrong += kept.roles != read.roles;
+    }
+    gate_cache_destroy(cache);
+    return true;
+}
+
+static void who_comes_to_anothers_slot_is_read_anew(void **state)
+{
+    struct error e;
+    int wrong = 0;
+    assert_true(writer_run(s.f.writer, crowd_job, &wrong, &e));
+    assert_int_equal(wrong, 0);
 }
 
 struct counting {
@@ -1022,6 +1057,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_is_remembered_is_what_would_be_read),
         CASE(who_comes_to_a_second_school_has_its_policy_too),
+        CASE(who_comes_to_anothers_slot_is_read_anew),
         CASE(a_second_message_asks_the_store_nothing),
         CASE(strangers_and_nobody_are_answered_alike),
         CASE(profiles_and_search_follow_the_school),
