@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "homeserver/base/config.h"
+#include "homeserver/base/io.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/yaml_folder.h"
 
@@ -87,7 +88,7 @@ static void path_of(const struct config *config, const char *id, struct text *pa
 static bool write_file(const char *path, const char *bytes, size_t len, struct text *problem)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    bool good = fd >= 0 && write(fd, bytes, len) == (ssize_t)len && fsync(fd) == 0;
+    bool good = fd >= 0 && io_write_all(fd, bytes, len) && fsync(fd) == 0;
     if (!good)
         fail(problem, path, strerror(errno));
     if (fd >= 0)

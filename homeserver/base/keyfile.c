@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "homeserver/base/io.h"
+
 #define VERSION_BYTES_MAX 20 /* struct signing_key has room for "ed25519:" and a little more */
 
 static bool complain(struct text *problem, const char *path, const char *what)
@@ -32,17 +34,6 @@ static bool parse(const char *path, FILE *f, struct signing_key *key, struct tex
         return complain(problem, path, "not a signing key (\"ed25519 <version> <base64>\")");
     signing_key_from_seed(key, version, seed);
     return true;
-}
-
-static bool write_whole(int fd, const struct text *line)
-{
-    for (size_t done = 0; done < line->len;) {
-        ssize_t n = write(fd, line->data + done, line->len - done);
-        if (n < 0 && errno != EINTR)
-            return false;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return fsync(fd) == 0;
 }
 
 /* The key must outlive a crash right after its first use, so the file and its name are synced. */
@@ -70,7 +61,7 @@ static bool create(const char *path, struct text *problem)
     text_addc(&line, '\n');
     text_addf(&fresh, "%s.new", path);
     int fd = open(fresh.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool done = fd >= 0 && fchmod(fd, 0600) == 0 && write_whole(fd, &line);
+    bool done = fd >= 0 && fchmod(fd, 0600) == 0 && io_write_all(fd, line.data, line.len) && fsync(fd) == 0;
     if (fd >= 0)
         close(fd);
     done = done && rename(fresh.data, path) == 0 && sync_directory(path);

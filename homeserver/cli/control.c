@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "homeserver/base/config.h"
+#include "homeserver/base/io.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/thread.h"
@@ -39,20 +40,6 @@ static bool address_of(const char *path, struct sockaddr_un *out)
     if (strlen(path) >= sizeof out->sun_path)
         return false;
     strcpy(out->sun_path, path);
-    return true;
-}
-
-static bool send_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        len -= (size_t)n;
-    }
     return true;
 }
 
@@ -163,7 +150,7 @@ static void tell(struct verb_call *call, const char *line)
     text_adds(&note, "{\"note\":");
     text_add_json(&note, line);
     text_adds(&note, "}\n");
-    if (call->heard_on >= 0 && !send_all(call->heard_on, note.data, note.len))
+    if (call->heard_on >= 0 && !io_send_all(call->heard_on, note.data, note.len))
         call->heard_on = -1;
     text_finish(&note);
 }
@@ -180,7 +167,7 @@ static void reply(int fd, const struct verb_call *call, bool done)
     }
     if (reply != NULL)
         json_add_canonical(&out, reply);
-    send_all(fd, out.data, out.len);
+    io_send_all(fd, out.data, out.len);
     json_decref(reply);
     text_finish(&out);
 }
@@ -303,7 +290,7 @@ static bool send_call(int fd, const struct verb_call *call)
     text_adds(&head, ",\"options\":");
     add_strings(&head, call->options, VERB_OPTIONS_MAX);
     text_addf(&head, ",\"input\":%zu}\n", call->input.len);
-    bool sent = send_all(fd, head.data, head.len) && send_all(fd, call->input.data, call->input.len);
+    bool sent = io_send_all(fd, head.data, head.len) && io_send_all(fd, call->input.data, call->input.len);
     text_finish(&head);
     return sent;
 }

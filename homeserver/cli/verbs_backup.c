@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "homeserver/base/config.h"
+#include "homeserver/base/io.h"
 #include "homeserver/base/keyfile.h"
 #include "homeserver/cli/verb.h"
 #include "homeserver/media/copy.h"
@@ -27,7 +28,7 @@ static bool copy_small_file(const char *from, const char *to)
     int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
         return false;
-    bool done = write(out, bytes, (size_t)n) == n && fsync(out) == 0;
+    bool done = io_write_all(out, bytes, (size_t)n) && fsync(out) == 0;
     return close(out) == 0 && done;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "homeserver/base/io.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/identity.h"
@@ -105,19 +106,12 @@ bool upload_add(struct upload *upload, const char *bytes, size_t n)
 {
     if (upload->fd < 0)
         upload->fd = open_nameless(upload->uploads->dir);
-    while (upload->fd >= 0 && n > 0) {
-        ssize_t written = write(upload->fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            break;
-        upload->got += (size_t)written;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    if (n > 0)
+    bool kept = upload->fd >= 0 && io_write_all(upload->fd, bytes, n);
+    if (kept)
+        upload->got += n;
+    else
         log_error("http", "a large body can't be kept in %s: %s", upload->uploads->dir, strerror(errno));
-    return n == 0;
+    return kept;
 }
 
 int upload_fd(const struct upload *upload)

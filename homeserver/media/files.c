@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "homeserver/base/io.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 
@@ -152,20 +153,6 @@ void media_files_release(struct media_files *files, const unsigned char hash[SHA
 
 /* --- Keeping --- */
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t written = write(fd, bytes, n);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return false;
-        bytes += written;
-        n -= (size_t)written;
-    }
-    return true;
-}
-
 bool media_files_hash(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t *bytes)
 {
     char *piece = xrealloc(NULL, PIECE);
@@ -173,7 +160,7 @@ bool media_files_hash(int fd, int to, unsigned char hash[SHA256_BYTES], int64_t 
     ssize_t got = -1;
     bool done = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
     for (*bytes = 0; done && (got = TEMP_FAILURE_RETRY(pread(fd, piece, PIECE, *bytes))) > 0; *bytes += got)
-        done = EVP_DigestUpdate(md, piece, (size_t)got) == 1 && (to < 0 || write_all(to, piece, (size_t)got));
+        done = EVP_DigestUpdate(md, piece, (size_t)got) == 1 && (to < 0 || io_write_all(to, piece, (size_t)got));
     done = done && got == 0 && EVP_DigestFinal_ex(md, hash, NULL) == 1;
     EVP_MD_CTX_free(md);
     free(piece);
@@ -229,7 +216,7 @@ static bool keep_copy(struct media_files *files, int from, const char *content, 
 {
     char *name;
     int fd = open_spooled(files, &name);
-    bool done = fd >= 0 && (from >= 0 ? media_files_hash(from, fd, hash, bytes) : write_all(fd, content, len)) &&
+    bool done = fd >= 0 && (from >= 0 ? media_files_hash(from, fd, hash, bytes) : io_write_all(fd, content, len)) &&
                 give_name(files, fd, name, hash);
     if (!done && name != NULL)
         unlink(name);

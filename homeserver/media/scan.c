@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "homeserver/base/io.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 
@@ -33,21 +34,6 @@ static int reach(const char *path)
     return sock;
 }
 
-static bool send_all(int sock, const void *bytes, size_t n)
-{
-    const char *at = bytes;
-    while (n > 0) {
-        ssize_t sent = send(sock, at, n, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent <= 0)
-            return false;
-        at += sent;
-        n -= (size_t)sent;
-    }
-    return true;
-}
-
 /* Each piece behind its length; one of no bytes ends it. false: also when the scanner has heard
  * enough, and says why. */
 static bool send_file(int sock, int fd)
@@ -55,11 +41,11 @@ static bool send_file(int sock, int fd)
     static const char COMMAND[] = "zINSTREAM";
     char *piece = xrealloc(NULL, PIECE);
     ssize_t n = 1;
-    bool good = send_all(sock, COMMAND, sizeof COMMAND);
+    bool good = io_send_all(sock, COMMAND, sizeof COMMAND);
     for (int64_t at = 0; good && n > 0; at += n) {
         n = pread(fd, piece, PIECE, at);
         uint32_t len = htonl(n > 0 ? (uint32_t)n : 0);
-        good = n >= 0 && send_all(sock, &len, sizeof len) && send_all(sock, piece, n > 0 ? (size_t)n : 0);
+        good = n >= 0 && io_send_all(sock, &len, sizeof len) && io_send_all(sock, piece, n > 0 ? (size_t)n : 0);
     }
     free(piece);
     return good;
