@@ -214,13 +214,24 @@ int64_t api_number(const char *text)
 
 /* --- Members of bodies and replies --- */
 
+bool api_day(struct request *r, const char *key, const char *text, school_day *out)
+{
+    *out = day_from(text);
+    return *out >= 0 || refuse_parameter(r, ERROR_INVALID_PARAM, key, "A day is written like 2026-09-01.");
+}
+
 bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out)
 {
     const char *text;
-    if (!body_string_or(r, key, "", &text))
-        return false;
-    *out = *text != '\0' ? day_from(text) : otherwise;
-    return *out >= 0 || refuse_parameter(r, ERROR_INVALID_PARAM, key, "A day is written like 2026-09-01.");
+    *out = otherwise;
+    return body_string_or(r, key, "", &text) && (*text == '\0' || api_day(r, key, text, out));
+}
+
+bool api_query_day(struct request *r, const char *key, school_day otherwise, school_day *out)
+{
+    const char *text = query_get(r, key);
+    *out = otherwise;
+    return text == NULL || api_day(r, key, text, out);
 }
 
 bool api_body_name(struct request *r, const char *key, bool required, const char **out)

@@ -70,7 +70,9 @@ bool api_not_there(struct error *e, enum api_kind kind); /* ERROR_NOT_FOUND in t
 
 /* Members of bodies beside request.h's: false: r->error. Absent: "" and otherwise. */
 bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out);
-bool api_body_name(struct request *r, const char *key, bool required, const char **out); /* base/names.h */
+bool api_query_day(struct request *r, const char *key, school_day otherwise, school_day *out); /* of the query's */
+bool api_day(struct request *r, const char *key, const char *text, school_day *out);           /* what text says */
+bool api_body_name(struct request *r, const char *key, bool required, const char **out);       /* base/names.h */
 
 /* Members of replies: nothing is set for NULL and "". Days: nor for "since ever" and "without end". */
 void api_set(json_t *object, const char *key, const char *value);

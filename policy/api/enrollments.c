@@ -96,12 +96,9 @@ static bool post_enrollment(struct request *r)
 /* ?begin=…: as for roles. */
 static bool delete_enrollment(struct request *r)
 {
-    const char *begin = query_get(r, "begin");
     struct enrollment_change change = {.class_id = r->params[0], .user_id = r->params[1], .ends = true};
-    change.row.begin = begin != NULL ? day_from(begin) : DAY_EVER;
-    if (change.row.begin < 0)
-        return refuse_parameter(r, ERROR_INVALID_PARAM, "begin", "A day is written like 2026-09-01.");
-    return take_role(r, r->params[2], &change.row) && api_write(r, act_enrollment, &change);
+    return api_query_day(r, "begin", DAY_EVER, &change.row.begin) && take_role(r, r->params[2], &change.row) &&
+           api_write(r, act_enrollment, &change);
 }
 
 static const struct route TABLE[] = {

@@ -174,10 +174,7 @@ bool read_applicant(struct request *r, const json_t *object, struct applicant *o
         !member(r, object, "middle_name", &out->middle) || !member(r, object, "note", &out->note) ||
         !member(r, object, "birth_date", &birth))
         return false;
-    if (birth[0] != '\0')
-        out->birth = day_from(birth);
-    return out->birth >= 0 ||
-           refuse_parameter(r, ERROR_INVALID_PARAM, "birth_date", "A day is written like 2026-09-01.");
+    return birth[0] == '\0' || api_day(r, "birth_date", birth, &out->birth);
 }
 
 bool signup_json_list_known(struct request *r, const struct actor *actor, school_no *school)
