@@ -4,7 +4,7 @@
  * An adapter is a row of the table in adapters.c: its name, which is its section of the configuration and the name of
  * the source; its settings; and fetch, which asks for a window of days and adds records to a reading. It keeps nothing
  * between two fetches but what it puts into source->memory, writes nothing, and knows nothing of rooms, people or the
- * roster. What it may use of the network is fetch_get and fetch_token (fetch.h): they are polite for it. */
+ * roster. What it may use of the network is fetch_get with a client of fetch_client (fetch.h): it is polite for it. */
 #ifndef PARTA_DIARY_ADAPTER_H
 #define PARTA_DIARY_ADAPTER_H
 

@@ -7,7 +7,7 @@
  * revision that is intended when the program starts may have been told: it is told again under the same transaction id,
  * which the sink knows (sink.h).
  *
- * One connection; calls are serialized by the caller (core.h). A failing database fails the bracket. */
+ * One connection; calls are serialized by the caller (bridge.h). A failing database fails the bracket. */
 #ifndef PARTA_DIARY_STATE_H
 #define PARTA_DIARY_STATE_H
 

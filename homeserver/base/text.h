@@ -1,6 +1,6 @@
 /* A growing run of bytes: how replies, canonical JSON and rendered events are put together.
  *
- * Memory: text_init/text_finish around it; data is always NUL-terminated once something was added (the NUL is not part
+ * Memory: TEXT_INIT/text_finish around it; data is always NUL-terminated once something was added (the NUL is not part
  * of len). Running out of memory aborts: what goes in was bounded before. */
 #ifndef PARTA_BASE_TEXT_H
 #define PARTA_BASE_TEXT_H

@@ -51,7 +51,7 @@ struct verb {
     bool (*run)(struct verb_call *call); /* false: verb_fail has said why */
     const char *summary;                 /* one line */
     const char *essay;                   /* for --help; NULL: nothing more to say */
-    const struct api_verb *api;          /* api.h: for api_verb_run */
+    const struct api_verb *api;          /* api_verb.h: for api_verb_run */
 };
 
 struct verbs {

@@ -1,6 +1,6 @@
 /* The snapshot: the roster of a source as it came last, kept so that changes can be merged into it (school.md I4).
  *
- * It is CSV, the files of OneRoster 1.2 with only those columns that the reader takes (tables.h: kept): no phone,
+ * It is CSV, the files of OneRoster 1.2 with only those columns that the reader takes (columns.h: kept): no phone,
  * e-mail, user name or password (A5). As an archive it lies in the table roster_mirrors, written in the same
  * transaction as the import (source.h), so that it can't run apart from the records. A bulk export makes a new one; a
  * delta export or a REST pull is a struct roster_delta, merged row by row, and the whole result is read and imported as

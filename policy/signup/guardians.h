@@ -22,8 +22,8 @@
 
 struct contacts;
 
-/* D2, D4: what somebody who has the token, signed in as actor, may see: the link, whose person is the child. used_ok:
- * an account that was made by this link may go on with it. contacts (may be NULL): whether the server can verify
+/* D2, D4: what somebody who has the token, signed in as actor, may see: the link, whose person is the child. An
+ * account that was made by this link may go on with it: begun. contacts (may be NULL): whether the server can verify
  * addresses. false: *e is the refusal, D4's with what to do. Reads the database. */
 struct guardian_view {
     struct link_row link; /* link.person: the child */

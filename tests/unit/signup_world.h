@@ -26,7 +26,7 @@ struct world {
     struct fixture f;
     struct config *config;
     struct accounts *accounts;
-    struct contacts *contacts; /* NULL: addresses are not verified; world_verifies */
+    struct contacts *contacts; /* NULL: addresses are not verified */
     struct signing_up signing_up;
     school_no school, other_school;
     class_no first, fifth; /* a primary class and one that is not */

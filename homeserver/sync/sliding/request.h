@@ -1,7 +1,7 @@
 /* A request of sliding sync (MSC4186), read and bounded: what both forms of it say, the merged one ("/v4/sync") and the
  * one that clients know by the name of a proposal ("org.matrix.simplified_msc3575"), in one struct.
  *
- * Nothing of it is kept between requests: each says whole what it wants, and connection.h remembers what was sent. */
+ * Nothing of it is kept between requests: each says whole what it wants, and connections.h remembers what was sent. */
 #ifndef PARTA_SYNC_SLIDING_REQUEST_H
 #define PARTA_SYNC_SLIDING_REQUEST_H
 
