@@ -22,6 +22,7 @@
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/store/matrix/user_names.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
@@ -150,7 +151,7 @@ static bool take_data_dir(struct app *app)
 static bool load_key(struct app *app)
 {
     struct text problem = TEXT_INIT;
-    if (!keyfile_load(app->config->signing_key_path, &app->key, &problem))
+    if (!keyfile_load(app->config->signing_key_path, app->config->database_path, &app->key, &problem))
         return complain(&problem);
     app->server.key = &app->key;
     return true;
@@ -165,7 +166,7 @@ static bool start_writer(struct app *app)
     app->server.writer = writer_start(app->config->database_path, &options);
     app->audit_log =
         app->server.writer != NULL ? audit_log_start(app->server.writer, &app->key, app->config->server_name) : NULL;
-    if (app->audit_log == NULL)
+    if (app->audit_log == NULL || !users_check_server(app->server.writer, app->config->server_name))
         return false;
     writer_metrics(app->server.writer, app->server.metrics);
     storage_metrics(app->server.storage, app->server.metrics);
@@ -567,7 +568,7 @@ static void stop(struct app *app)
     if (app->http != NULL)
         http_stop(app->http);
     jobs_stop(s->jobs);
-    if (s->writer != NULL)
+    if (s->sessions != NULL) /* made after the writer */
         sessions_write_seen(s->sessions, NULL);
     sync_service_stop(s->sync);
     link_letters_stop(&app->link_letters);

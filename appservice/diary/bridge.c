@@ -528,7 +528,7 @@ struct listener *bridge_listen(struct bridge *b, struct text *problem)
 bool bridge_key(const struct diary_settings *settings, unsigned char key[RECORD_KEY_BYTES], struct text *problem)
 {
     struct signing_key file; /* its form and its care for being made, not its signatures */
-    if (!keyfile_load(settings->key_path, &file, problem))
+    if (!keyfile_load(settings->key_path, NULL, &file, problem))
         return false;
     memcpy(key, file.secret, RECORD_KEY_BYTES);
     sodium_memzero(&file, sizeof file);

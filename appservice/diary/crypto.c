@@ -34,7 +34,7 @@ const char *crypto_news_name(enum crypto_news news)
 bool crypto_key_load(const char *path, unsigned char key[CRYPTO_KEY_BYTES], struct text *problem)
 {
     struct signing_key file; /* its seed is what is kept: the form of file is the one that the server makes, too */
-    if (!keyfile_load(path, &file, problem))
+    if (!keyfile_load(path, NULL, &file, problem))
         return false;
     crypto_kdf_derive_from_key(key, CRYPTO_KEY_BYTES, 1, "diaryrow", file.secret);
     sodium_memzero(&file, sizeof file);

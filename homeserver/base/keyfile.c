@@ -72,14 +72,29 @@ static bool create(const char *path, struct text *problem)
     return done;
 }
 
-bool keyfile_load(const char *path, struct signing_key *key, struct text *problem)
+/* Somebody has written so, knowing that the old key is lost. */
+static bool says_new(const char *path)
 {
+    char word[sizeof KEYFILE_NEW + 1] = "";
     FILE *f = fopen(path, "re");
-    if (f == NULL && errno == ENOENT) {
-        if (!create(path, problem))
-            return false;
-        f = fopen(path, "re");
-    }
+    bool says = f != NULL && fscanf(f, "%4s", word) == 1 && strcmp(word, KEYFILE_NEW) == 0;
+    if (f != NULL)
+        fclose(f);
+    return says;
+}
+
+bool keyfile_load(const char *path, const char *beside, struct signing_key *key, struct text *problem)
+{
+    bool makes = access(path, F_OK) != 0 && errno == ENOENT;
+    if (makes && beside != NULL && access(beside, F_OK) == 0)
+        return complain(
+            problem, path,
+            "not there, though there is a database: put it back from the backup. If it is lost for good, "
+            "write the word new into it, and another is made, which verifies and opens nothing that the old "
+            "one signed and sealed (the audit log, second factors)");
+    if ((makes || (beside != NULL && says_new(path))) && !create(path, problem))
+        return false;
+    FILE *f = fopen(path, "re");
     if (f == NULL)
         return complain(problem, path, strerror(errno));
     bool done = parse(path, f, key, problem);

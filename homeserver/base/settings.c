@@ -218,7 +218,7 @@ static bool check_setting(struct shape *shape, const yaml_node_t *value, int i)
     if (name->list)
         return value->type == YAML_SEQUENCE_NODE
                    ? check_list(shape, value, name->name)
-                   : complain(shape->problem, shape->file, line, name->name, "must be a list");
+                   : complain(shape->problem, shape->file, line, name->name, "must be a list, like [one, two]");
     return value->type == YAML_SCALAR_NODE ||
            complain(shape->problem, shape->file, line, name->name, "must be one value, not a list or a section");
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
@@ -18,6 +19,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
 #include "policy/api/routes.h"
+#include "policy/gate/reason.h"
 #include "policy/gate/school_gate.h"
 
 /* A request in the making, and what it points into. */
@@ -200,6 +202,10 @@ static bool fail(struct api_request *a)
     const char *sentence = e->translation != NULL ? e->translation : error_sentence(e);
     const char *detail = e->rule != NULL ? e->rule : e->value;
     char word[WORD_BYTES];
+    if (a->r.headers[HEADER_OVERRIDE_REASON] != NULL && !reason_valid(a->r.headers[HEADER_OVERRIDE_REASON]))
+        return verb_misuse(a->call, "--override says why in at least %d letters.", REASON_LETTERS_MIN);
+    if (e->code == ERROR_UNKNOWN)
+        return verb_fail(a->call, "%s Its log says what; where none runs, it stands above.", sentence);
     if (e->rule == NULL && word_of(a->call, e->value, word)) {
         if (e->code == ERROR_MISSING_PARAM)
             return verb_misuse(a->call, "%s is missing.", word);
@@ -222,6 +228,16 @@ static bool run_handler(struct api_request *a)
 
 /* --- What comes out --- */
 
+/* "2026-09-01T07:30:00Z", for eyes; --json has the milliseconds. */
+static void add_moment(struct text *out, int64_t ms)
+{
+    char stamp[32];
+    struct tm utc;
+    time_t seconds = (time_t)(ms / 1000);
+    if (gmtime_r(&seconds, &utc) != NULL && strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc) > 0)
+        text_adds(out, stamp);
+}
+
 /* The value at "roles.role": of an array each, with commas between. */
 static void add_value(struct text *out, const json_t *value, const char *path)
 {
@@ -234,7 +250,12 @@ static void add_value(struct text *out, const json_t *value, const char *path)
     if (json_is_array(value))
         return;
     if (*path != '\0') {
-        add_value(out, json_object_getn(value, path, len), path[len] == '.' ? path + len + 1 : "");
+        const json_t *member = json_object_getn(value, path, len);
+        bool is_moment = strcmp(path, "ts") == 0 || (len > 3 && strcmp(path + len - 3, "_ts") == 0);
+        if (is_moment && json_is_integer(member))
+            add_moment(out, json_integer_value(member));
+        else
+            add_value(out, member, path[len] == '.' ? path + len + 1 : "");
         return;
     }
     if (json_is_string(value))
@@ -262,10 +283,16 @@ static void add_line(struct text *out, const json_t *value, const char *columns)
 static void print_columns(struct api_request *a, const json_t *reply, const char *columns)
 {
     size_t i;
-    const json_t *item, *items = json_get_array(reply, "items");
+    const char *list = a->call->verb->api->lines;
+    const json_t *item, *items = json_get_array(reply, list != NULL ? list : "items");
     json_array_foreach(items, i, item)
-        add_line(&a->call->out, item, columns);
-    if (items == NULL)
+        if (list == NULL)
+            add_line(&a->call->out, item, columns);
+        else {
+            add_value(&a->call->out, item, "");
+            text_addc(&a->call->out, '\n');
+        }
+    if (items == NULL || list != NULL)
         add_line(&a->call->out, reply, columns);
 }
 
@@ -280,6 +307,10 @@ static void print(struct api_request *a, const char *columns)
         const struct text *body = &a->r.reply.body;
         text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
         text_adds(&a->call->out, body->data != NULL && body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
+    } else if (strcmp(columns, "{}") == 0) {
+        char *text = json_dumps(reply, JSON_INDENT(2)); /* a document that people read and edit */
+        text_addf(&a->call->out, "%s\n", text != NULL ? text : "");
+        free(text);
     } else
         print_columns(a, reply, columns);
     json_decref(reply);

@@ -29,8 +29,10 @@ struct api_verb {
     const char *input; /* VERB_INPUT: the member of the body that the file's JSON becomes; "": the body as bytes */
     const char *shows; /* a decision: the path of what is decided on. Without its "^version" it only shows that, a line
                           * a member, and call->asks says which version it was; NULL: no decision */
-    const char *columns; /* "user_id roles.role family_name": of the reply, or each item of a list; NULL: nothing but
-                          * problems; "*": the reply as it came */
+    const char *columns; /* "user_id roles.role family_name": of the reply, or each item of a list; what is called "ts"
+                          * or "…_ts" as a day and a time; NULL: nothing but problems; "*": the reply as it came; "{}":
+                          * the reply, laid out for reading */
+    const char *lines;   /* a list of the reply, "difference", a line each before that of the columns; NULL: none */
 };
 
 /* Which of the options is "^version"; -1: none. */

@@ -53,25 +53,36 @@ static void say(FILE *to, const char *fmt, ...)
     free(len >= 0 ? line : NULL);
 }
 
-/* The verbs that begin with this word ("user"), or all of them (""). Answers how many. */
-static int print_verbs(FILE *out, const char *word)
+/* The verbs whose first word this is ("user"), in columns; their table may be anywhere. Answers how many. */
+static int print_verbs(FILE *out, const char *word, size_t len)
 {
     const struct verb *verb;
-    size_t len = strlen(word);
     int n = 0;
-    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i) {
-        if (strncmp(verb->name, word, len) != 0 || (len != 0 && verb->name[len] != ' '))
-            continue;
-        say(out, "  %-16s %-8s %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
-        ++n;
-    }
+    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i)
+        if (strncmp(verb->name, word, len) == 0 && (verb->name[len] == ' ' || verb->name[len] == '\0')) {
+            say(out, "  %-21s  %-14s  %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
+            ++n;
+        }
     return n;
+}
+
+/* All of them, those of one word together, where the first of these stands. */
+static void print_all_verbs(FILE *out)
+{
+    const struct verb *verb;
+    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i) {
+        size_t len = strcspn(verb->name, " "), first = 0;
+        while (strncmp(verb_at(first)->name, verb->name, len + 1) != 0)
+            ++first;
+        if (first == i)
+            print_verbs(out, verb->name, len);
+    }
 }
 
 static void print_usage(FILE *out)
 {
     say(out, "usage: parta VERB [OPTION]… [ARGUMENT]…\n\n");
-    print_verbs(out, "");
+    print_all_verbs(out);
     say(out, "\n  parta VERB --help tells more of a verb.\n"
              "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
              "  Exit codes: 0 done, 1 failed, 2 misused, 3 held until somebody confirms it.\n");
@@ -95,14 +106,17 @@ static void print_help(const struct verb *verb)
         verb->arguments != NULL ? " " : "", verb->arguments != NULL ? verb->arguments : "", verb->summary);
     if (verb->essay != NULL)
         say(stdout, "%s\n", verb->essay);
-    if (verb->api != NULL && verb->api->columns != NULL && strcmp(verb->api->columns, "*") != 0)
+    if (verb->api != NULL && verb->api->columns != NULL && strcspn(verb->api->columns, "*{") != 0) {
+        if (verb->api->lines != NULL)
+            say(stdout, "Prints each %s in a line, then:\n", verb->api->lines);
         print_columns(verb->api->columns);
+    }
     if (verb->options != NULL || (verb->flags & VERB_CONFIG) != 0)
         say(stdout, "\n");
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; ++o)
-        say(stdout, "  %-16s %-6s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
+        say(stdout, "  %-16s %-7s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
     if ((verb->flags & VERB_CONFIG) != 0)
-        say(stdout, "  %-16s %-6s %s\n", "--config", "FILE",
+        say(stdout, "  %-16s %-7s %s\n", "--config", "FILE",
             "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
 }
 
@@ -448,7 +462,7 @@ static int without_verb(int argc, char **argv, int at)
         print_usage(stderr);
         return MISUSED;
     }
-    if ((helped || at + 1 == argc) && print_verbs(helped ? stdout : stderr, argv[at]) > 0)
+    if ((helped || at + 1 == argc) && print_verbs(helped ? stdout : stderr, argv[at], strlen(argv[at])) > 0)
         return helped ? DONE : MISUSED;
     say(stderr, "parta: There is no verb %s%s%s; \"parta --help\" lists them.\n", argv[at], at + 1 < argc ? " " : "",
         at + 1 < argc ? argv[at + 1] : "");

@@ -7,6 +7,7 @@
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/store/matrix/user_names.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/keyfile.h"
 #include "homeserver/base/lock.h"
@@ -29,12 +30,12 @@ static bool open_services(struct services *services, struct text *problem)
 {
     const struct config *config = services->config;
     struct db_options options = {.durable = config->storage.durable, .cache_kib = config->storage.cache_kib};
-    if (!keyfile_load(config->signing_key_path, &services->key, problem))
+    if (!keyfile_load(config->signing_key_path, config->database_path, &services->key, problem))
         return false;
     services->writer = writer_start(config->database_path, &options);
     services->audit_log =
         services->writer != NULL ? audit_log_start(services->writer, &services->key, config->server_name) : NULL;
-    if (services->audit_log == NULL)
+    if (services->audit_log == NULL || !users_check_server(services->writer, config->server_name))
         return false;
     services->names = user_names_create(config->server_name);
     services->accounts = accounts_create(config, services->writer, services->names);
@@ -85,8 +86,9 @@ enum services_outcome services_open(const struct config *config, bool writes, st
         return fail(services, problem, config->database_path,
                     errno == ENOENT ? "not there yet: the server's first start makes it" : strerror(errno));
     services->db = db_open(config->database_path, DB_READ, NULL);
-    return services->db != NULL ? SERVICES_OPEN
-                                : fail(services, problem, config->database_path, "can't be opened (see above)");
+    return services->db != NULL && users_are_of(services->db, config->server_name)
+               ? SERVICES_OPEN
+               : fail(services, problem, config->database_path, "can't be opened (see above)");
 }
 
 void services_close(struct services *services)

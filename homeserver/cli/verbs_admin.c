@@ -35,7 +35,7 @@ static const struct api_verb ASSOCIATION_LEAVE = {HTTP_POST, API "/associations/
 /* --- Policies --- */
 
 static const struct api_verb POLICY_SHOW = {HTTP_GET, API "/schools/{0}/policy", API "/policy", .options = {"=json"},
-                                            .columns = "*"};
+                                            .columns = "{}"};
 static const struct api_verb POLICY_HISTORY = {HTTP_GET, API "/schools/{0}/policy/versions", API "/policy/versions",
                                                .options = {"=json"}, .columns = "version created_ts author reason"};
 static const struct verb_option POLICY_SET_OPTIONS[] = {
@@ -131,9 +131,9 @@ static const struct verb TABLE[] = {
      &ASSOCIATION_AGREE},
     {"association leave", "ROOM SCHOOL", 2, 2, OVERRIDE_OPTIONS, API_VERB, "Takes that back; its people leave.", NULL,
      &ASSOCIATION_LEAVE},
-    {"policy show", "SCHOOL", 0, 1, JSON_OPTIONS, API_VERB, "Shows a school's policy, or the server's.",
+    {"policy show", "[SCHOOL]", 0, 1, JSON_OPTIONS, API_VERB, "Shows a school's policy, or the server's.",
      "Its document and, with all that this leaves to the server's and the defaults, what is in force.", &POLICY_SHOW},
-    {"policy history", "SCHOOL", 0, 1, JSON_OPTIONS, API_VERB, "Lists the versions of a policy, newest first.", NULL,
+    {"policy history", "[SCHOOL]", 0, 1, JSON_OPTIONS, API_VERB, "Lists the versions of a policy, newest first.", NULL,
      &POLICY_HISTORY},
     {"policy set", "FILE SCHOOL", 2, 2, POLICY_SET_OPTIONS, VERB_INPUT | API_VERB,
      "Puts a school's policy document in force.", "--reason is needed. docs/policy.md says what a document may say.",
@@ -163,7 +163,13 @@ static const struct verb TABLE[] = {
     {"operator list", NULL, 0, 0, JSON_OPTIONS, API_VERB, "Lists operators' tokens.", NULL, &OPERATOR_LIST},
     {"operator revoke", "NUMBER", 1, 1, NULL, API_VERB, "Revokes an operator's token.", NULL, &OPERATOR_REVOKE},
     {"explain", "ACT", 1, 1, EXPLAIN_OPTIONS, API_VERB, "Says what would become of an act, and by which rules.",
-     "ACT is a word like create_room, invite, send, approve. Nothing is done.", &EXPLAIN},
+     "Nothing is done. ACT in rooms: create_room, upgrade_room, invite, join, knock, leave, kick, ban, unban, send,\n"
+     "state, redact, alias, publish, see, name. Of people: profile, find, signal, notify, report. Coming in, "
+     "families:\n"
+     "approve, link, claim, guardian_link, become_guardian, end_guardian, child. Of the office: records_read,\n"
+     "records_write, identity, roles, guardianship, custody, import, policy, reports, audit, standing, sessions,\n"
+     "notice, export, erase, leave_school, rooms_write.",
+     &EXPLAIN},
     {"refusal list", NULL, 0, 0, REFUSAL_LIST_OPTIONS, API_VERB, "Lists what the school's rules refuse, and how.",
      "The rule and the code of a refusal stand in the reply that made it: org.parta.rule, org.parta.code.",
      &REFUSAL_LIST},

@@ -80,7 +80,7 @@ static bool backup(struct verb_call *call)
     if (access(call->config->database_path, R_OK) != 0)
         return verb_fail(call, "%s: %s", call->config->database_path, strerror(errno));
     if (lstat(folder, &st) == 0)
-        return verb_fail(call, "%s: %s", folder, strerror(EEXIST));
+        return verb_fail(call, "%s is there already: a backup goes into a new folder.", folder);
     struct text part = TEXT_INIT, told = TEXT_INIT;
     text_adds(&part, folder);
     while (part.len > 1 && part.data[part.len - 1] == '/')
@@ -104,7 +104,7 @@ static bool verify_key(struct verb_call *call, const char *folder)
     struct signing_key key;
     text_addf(&path, "%s/signing.key", folder);
     bool sound = (access(path.data, R_OK) == 0 || verb_fail(call, "%s: %s", path.data, strerror(errno))) &&
-                 keyfile_load(path.data, &key, &call->problem);
+                 keyfile_load(path.data, NULL, &key, &call->problem);
     text_finish(&path);
     return sound;
 }

@@ -20,7 +20,7 @@ static const struct api_verb CLASS_LIST = {HTTP_GET, API "/classes", .options = 
                                            .columns = "class school kind grade title ended source"};
 
 static const struct verb_option CLASS_CREATE_OPTIONS[] = {
-    {"--grade", OPTION_VALUE, "N", "its year, 1 to 11"},
+    {"--grade", OPTION_VALUE, "N", "its year, like 5"},
     {"--kind", OPTION_VALUE, "KIND", "homeroom (otherwise) or subject"},
     {"--id", OPTION_VALUE, "ID", "its sourcedId (otherwise one is drawn)"},
     OPTION_JSON,
@@ -56,7 +56,7 @@ static const struct verb_option ROLLOVER_OPTIONS[] = {
     {NULL}};
 static const struct api_verb SCHOOL_ROLLOVER = {HTTP_POST, API "/schools/{0}/year",
                                                 .options = {"!dry_run", "#last_grade", "^version", "^override"},
-                                                .columns = "changes difference version"};
+                                                .columns = "changes version", .lines = "difference"};
 
 /* --- People --- */
 

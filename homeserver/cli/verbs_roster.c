@@ -124,6 +124,18 @@ static const struct verb_option IMPORT_OPTIONS[] = {
     {NULL},
 };
 
+/* What a spreadsheet has saved is refused for each of its habits; one command mends them all. */
+static void tell_of_convert(struct verb_call *call)
+{
+    struct conversion conversion;
+    if (roster_convert(call->input.data, call->input.len, &conversion) && conversion.changes.len != 0)
+        text_addf(&call->problem, "\nA spreadsheet may have saved this file. parta roster convert %s OUT mends:\n%s",
+                  call->args[0], conversion.changes.data);
+    conversion_finish(&conversion);
+    while (call->problem.len != 0 && call->problem.data[call->problem.len - 1] == '\n')
+        call->problem.data[--call->problem.len] = '\0';
+}
+
 static bool import(struct verb_call *call)
 {
     struct error e;
@@ -138,7 +150,13 @@ static bool import(struct verb_call *call)
     how.how.older = call->options[IMPORT_OLDER];
     how.how.passwords = call->options[IMPORT_PASSWORDS] != NULL ? &call->out : NULL;
     bool done = source_import_archive(&how, call->input.data, call->input.len, &out, &problem, &e);
-    return finish(call, done, how.how.dry_run, &out, &problem);
+    bool held = out.held != 0;
+    finish(call, done, how.how.dry_run, &out, &problem);
+    if (!done && !held) {
+        text_adds(&call->problem, "\nNothing was imported.");
+        tell_of_convert(call);
+    }
+    return done;
 }
 
 enum { PULL_DRY_RUN, PULL_FULL, PULL_OLDER };

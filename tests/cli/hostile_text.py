@@ -130,9 +130,10 @@ def verbs():
     if n < 1000:
         faults.append(f"only {n} texts were planted")
     known = {"SCHOOL": ids["school"], "CLASS": ids["class"], "USER": ids["user"], "PUPIL": ids["user"], "CHILD": ids["user"]}
-    listed = re.findall(r"^  ([a-z]+(?: [a-z-]+)?) {2,}(.*)$", run("--help").stdout.decode(), re.M)
-    if len(listed) < 50:
-        faults.append(f"parta --help lists {len(listed)} verbs only")
+    lines = run("--help").stdout.decode().split("\n\n")[1].splitlines()
+    listed = re.findall(r"^  ([a-z]+(?: [a-z-]+)?) {2,}(.*)$", "\n".join(lines), re.M)
+    if len(listed) < 50 or len(listed) != len(lines):
+        faults.append(f"parta --help lists {len(listed)} verbs in {len(lines)} lines")
     for verb, rest in listed:
         words = verb.split()
         arguments = re.match(r"((?:\[?[A-Z_]+\]?(?: |$))*)", rest).group(1).split()

@@ -23,7 +23,7 @@ static void check_key(const char *path)
 {
     struct signing_key key;
     struct text problem = TEXT_INIT;
-    bool read = keyfile_load(path, &key, &problem);
+    bool read = keyfile_load(path, NULL, &key, &problem);
     must(read == (problem.len == 0));
     must(!read || (strncmp(key.id, "ed25519:", 8) == 0 && key.id[8] != '\0' && strlen(key.id) < sizeof key.id));
     text_finish(&problem);

@@ -157,7 +157,8 @@ static const struct refusal {
     {"server_name: s\nhttp:\n  - 5\n", "f:3: http: must be a section"},
     {"server_name:\n  a: b\n", "f:2: server_name: must be one value"},
     {"server_name: [a]\n", "f:1: server_name: must be one value"},
-    {"server_name: s\nhttp:\n  trusted_proxies: 127.0.0.1\n", "f:3: http.trusted_proxies: must be a list"},
+    {"server_name: s\nhttp:\n  trusted_proxies: 127.0.0.1\n",
+     "f:3: http.trusted_proxies: must be a list, like [one, two]"},
     {"server_name: s\nhttp:\n  trusted_proxies: [[1]]\n", "f:3: http.trusted_proxies: an entry"},
     {"server_name: s\nhttp:\n  trusted_proxies: [localhost]\n", "f:3: http.trusted_proxies: must be an IPv4"},
     {"server_name: s\nhttp:\n  trusted_proxies: [10.0.0.0/33]\n", "f:3: http.trusted_proxies: the length"},
@@ -326,6 +327,13 @@ static char *scratch(void)
     return directory;
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    fputs(text, f);
+    fclose(f);
+}
+
 static void test_keyfile(void **state)
 {
     char *directory = scratch();
@@ -334,25 +342,36 @@ static void test_keyfile(void **state)
     struct stat st;
     assert_true(crypto_start());
     text_addf(&path, "%s/signing.key", directory);
-    assert_true(keyfile_load(path.data, &made, &problem));
+    assert_true(keyfile_load(path.data, NULL, &made, &problem));
     assert_int_equal(stat(path.data, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_true(keyfile_load(path.data, &read, &problem));
+    assert_true(keyfile_load(path.data, NULL, &read, &problem));
     assert_string_equal(made.id, read.id);
     assert_memory_equal(made.secret, read.secret, sizeof made.secret);
     static const char *const BAD[] = {"", "ed25519 a_x\n", "ed25519 a-x AAAA\n", "rsa a_x AAAA\n",
                                       "ed25519 a_x AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; ++i) {
-        FILE *f = fopen(path.data, "w");
-        fputs(BAD[i], f);
-        fclose(f);
-        assert_false(keyfile_load(path.data, &read, &problem));
+        write_file(path.data, BAD[i]);
+        assert_false(keyfile_load(path.data, NULL, &read, &problem));
         assert_non_null(strstr(problem.data, "not a signing key"));
         text_clear(&problem);
     }
     unlink(path.data);
+    assert_false(keyfile_load(path.data, directory, &read, &problem)); /* there was one */
+    assert_non_null(strstr(problem.data, "put it back"));
+    text_clear(&problem);
+    write_file(path.data, "newer\n");
+    assert_false(keyfile_load(path.data, directory, &read, &problem));
+    text_clear(&problem);
+    write_file(path.data, "new\n");
+    assert_false(keyfile_load(path.data, NULL, &read, &problem));
+    text_clear(&problem);
+    assert_true(keyfile_load(path.data, directory, &made, &problem));
+    assert_true(keyfile_load(path.data, directory, &read, &problem));
+    assert_memory_equal(made.secret, read.secret, sizeof made.secret);
+    unlink(path.data);
     rmdir(directory);
-    assert_false(keyfile_load(path.data, &read, &problem)); /* no such directory */
+    assert_false(keyfile_load(path.data, NULL, &read, &problem)); /* no such directory */
     text_finish(&path);
     text_finish(&problem);
     free(directory);

@@ -19,7 +19,8 @@
 struct db;
 struct tx;
 
-/* What a device has left, in one number: it travels with CHANGE_KEY_COUNTS and lies in memory (sync/device_memory.h). */
+/* What a device has left, in one number: it travels with CHANGE_KEY_COUNTS and lies in memory
+ * (sync/device_memory.h). */
 enum key_counts_bits {
     KEY_COUNTS_KNOWN = 1,
     KEY_COUNTS_FALLBACK = 2, /* there is a fallback key that was not used */

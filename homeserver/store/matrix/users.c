@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
@@ -17,6 +18,7 @@ enum {
     NUMBER,
     LOCALPART,
     HOW_MANY,
+    MEMBER,
     INSERT,
     LANGUAGE,
     SET_PASSWORD,
@@ -33,6 +35,7 @@ static const struct statement TEXTS[N] = {
     [NUMBER] = "SELECT user_no FROM users WHERE localpart = $1",
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
+    [MEMBER] = "SELECT state_key FROM room_state WHERE type = 'm.room.member' LIMIT 1",
     [INSERT] = {"INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no",
                 EPOCH_PEOPLE, GUARDED},
@@ -140,6 +143,31 @@ static user_no insert(struct tx *tx, const char *localpart, const char *hash, en
 {
     return db_insert(tx->db, &USERS, INSERT, "ttttii", localpart, hash, account_state_name(state), kind, (int64_t)admin,
                      tx->now_ms);
+}
+
+bool users_are_of(struct db *db, const char *server)
+{
+    char *member = db_text(db, &USERS, MEMBER, "");
+    const char *colon = member != NULL ? strchr(member, ':') : NULL;
+    bool fits = colon == NULL || strcmp(colon + 1, server) == 0;
+    if (!fits)
+        log_error("store",
+                  "server_name is %s, but the people and rooms of this database are of %s: it is part of every id and"
+                  " cannot change. Put server_name: %s back; for another name begin with another data_dir",
+                  server, colon + 1, colon + 1);
+    free(member);
+    return fits && !db_failed(db);
+}
+
+static bool job_are_of(struct tx *tx, void *server, struct error *e)
+{
+    return users_are_of(tx->db, server) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool users_check_server(struct writer *writer, const char *server)
+{
+    struct error e;
+    return writer_run(writer, job_are_of, (void *)server, &e);
 }
 
 user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, enum account_state state,

@@ -14,6 +14,7 @@
 #include "homeserver/base/ids.h"
 
 struct db;
+struct writer;
 struct stmt;
 struct tx;
 
@@ -42,6 +43,12 @@ user_no users_no(struct db *db, const char *localpart); /* 0: there is none */
 
 /* The number of "@localpart:server" if it is of this server and exists (in any state), else 0. */
 user_no users_by_id(struct db *db, const char *server, const char *user_id);
+
+/* Whether the ids that lie here are of that server: server_name is part of each, and one that is changed afterwards
+ * would make others of all. false: it is logged, and nothing may be written. A database without rooms fits any. The
+ * second as a job of the writer's: blocks. */
+bool users_are_of(struct db *db, const char *server);
+bool users_check_server(struct writer *writer, const char *server);
 
 /* The other way: a fresh string, NULL: there is no such user. Hot paths use store/matrix/user_names.h. */
 char *users_id(struct db *db, const char *server, user_no no);

@@ -1,6 +1,7 @@
 /* What the records took from people because a roster, or a day, said so: kept for TAKEN_DAYS, so that what a wrong
- * roster took comes back whole with the right one (school.md G5; policy/records/returning.h). Of each thing there is one
- * row at most, the first: what lies here is how it was before. Rows and writing as schools.h says; taken_ms is now. */
+ * roster took comes back whole with the right one (school.md G5; policy/records/returning.h). Of each thing there is
+ * one row at most, the first: what lies here is how it was before. Rows and writing as schools.h
+ * says; taken_ms is now. */
 #ifndef PARTA_STORE_SCHOOL_TAKEN_H
 #define PARTA_STORE_SCHOOL_TAKEN_H
 
