@@ -6,6 +6,7 @@
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
 #include "client-api/pages/view_rows.h"
+#include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/oidc/providers.h"
@@ -115,8 +116,10 @@ static bool get_account(struct request *r)
         return false;
     const char *name = json_get_string(me, "name");
     struct view_rows classes = {0};
-    struct account_view view = {.name = name != NULL && *name != '\0' ? name : r->identity.user_id,
+    struct account_view view = {.name = name,
                                 .user_id = r->identity.user_id,
+                                .server = r->server->config->server_name,
+                                .pending = r->identity.state == ACCOUNT_PENDING, /* A3: of the rest, nothing */
                                 .may_link = has_role(me, ROLE_PUPIL), /* D1 */
                                 .providers = (r->server->providers != NULL && r->server->providers->n > 0) ||
                                              identities_any(r->db, r->identity.user),

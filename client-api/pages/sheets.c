@@ -8,7 +8,9 @@
 #include "client-api/pages/page.h"
 #include "client-api/pages/qr.h"
 #include "client-api/pages/routes.h"
+#include "homeserver/base/casefold.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
@@ -22,6 +24,7 @@
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
 #include "policy/api/signup_json.h"
@@ -93,29 +96,58 @@ static bool add_member(struct roll *roll, struct request *r, const struct actor 
     return m->come;
 }
 
-/* Pupils first, each with their guardians behind. In one snapshot, which some two dozen look-ups for each would each
+struct pupil {
+    user_no user;
+    char *name; /* by which they are sorted, as in a class's journal */
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct pupil *)a)->name, ((const struct pupil *)b)->name);
+}
+
+static int pupils_of(struct db *db, class_no class, struct pupil pupils[PEOPLE_MAX])
+{
+    struct enrollment_row row;
+    struct person_row person;
+    int n = 0;
+    school_day today = day_of_ms(clock_wall_ms());
+    struct stmt *q = enrollments_of_class(db, class);
+    while (n < PEOPLE_MAX && enrollments_next(q, &row))
+        if (row.role == ROLE_PUPIL && row.begin <= today && today <= row.end)
+            pupils[n++] = (struct pupil){.user = row.user};
+    stmt_end(q);
+    for (int i = 0; i < n; ++i) {
+        struct text name = TEXT_INIT;
+        people_get(db, pupils[i].user, &person);
+        text_addf(&name, "%s %s %s", person.family, person.given, person.middle);
+        pupils[i].name = casefold(name.data);
+        text_finish(&name);
+        person_row_finish(&person);
+    }
+    qsort(pupils, (size_t)n, sizeof *pupils, by_name);
+    return n;
+}
+
+/* Pupils by name, each with their guardians behind. In one snapshot, which some two dozen look-ups for each would each
  * begin anew. */
 static struct roll *roll_of(struct request *r, const struct actor *actor, class_no class)
 {
     struct roll *roll = xcalloc(1, sizeof *roll);
-    struct enrollment_row row;
-    user_no pupils[PEOPLE_MAX], guardians[GUARDIANS_MAX];
-    int n = 0;
-    school_day today = day_of_ms(clock_wall_ms());
+    struct pupil pupils[PEOPLE_MAX];
+    user_no guardians[GUARDIANS_MAX];
     db_begin_read(r->db);
-    struct stmt *q = enrollments_of_class(r->db, class);
-    while (n < PEOPLE_MAX && enrollments_next(q, &row))
-        if (row.role == ROLE_PUPIL && row.begin <= today && today <= row.end)
-            pupils[n++] = row.user;
-    stmt_end(q);
+    int n = pupils_of(r->db, class, pupils);
     for (int i = 0; i < n; ++i) {
         int at = roll->n, come = 0;
-        add_member(roll, r, actor, class, pupils[i], WORD_ROLE_PUPIL);
+        user_no pupil = pupils[i].user;
+        free(pupils[i].name);
+        add_member(roll, r, actor, class, pupil, WORD_ROLE_PUPIL);
         if (roll->n == at) /* is not there for who asks (D9): nor is their family */
             continue;
-        int found = guardianships_guardians(r->db, pupils[i], guardians, GUARDIANS_MAX);
+        int found = guardianships_guardians(r->db, pupil, guardians, GUARDIANS_MAX);
         for (int j = 0; j < found && j < GUARDIANS_MAX; ++j)
-            if (!custodies_part(r->db, pupils[i], actor->user, guardians[j])) /* D9: who lives apart from who asks */
+            if (!custodies_part(r->db, pupil, actor->user, guardians[j])) /* D9: who lives apart from who asks */
                 come += add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
         roll->people[at].guardians = come;
     }
@@ -239,6 +271,7 @@ static bool show_sheets(struct request *r, class_no class, const struct roll *ro
     signup_json_place(place, r->db, school_of_class(r->db, class), class);
     bool done = html_sheets(r, &(struct sheets_view){.class_title = json_get_string(place, "class_title"),
                                                      .school = json_get_string(place, "school_name"),
+                                                     .server = r->server->config->server_name,
                                                      .sheets = rows,
                                                      .sheets_n = n});
     json_decref(place);

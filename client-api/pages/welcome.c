@@ -26,8 +26,16 @@ static bool post_language(struct request *r)
     return (r->identity.user == 0 || page_language_keep(r, r->identity.user, language)) && page_go(r, next);
 }
 
+/* An address that was mistyped or cut, and that of a form's answer, which a phone asks for again: a page says so. */
+static bool get_missing(struct request *r)
+{
+    return refuse(r, ERROR_NOT_FOUND, NULL);
+}
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/", get_welcome, ROUTE_ANYBODYS_PAGE, RATE_NONE, NULL},
+    {HTTP_GET, "/parta/{page}", get_missing, ROUTE_ANYBODYS_PAGE, RATE_NONE, NULL},
+    {HTTP_GET, "/parta/account/{page}", get_missing, ROUTE_ANYBODYS_PAGE, RATE_NONE, NULL},
     {HTTP_POST, "/parta/language", post_language, ROUTE_ANYBODYS_PAGE | ROUTE_POSTS, RATE_NONE, NULL, NULL,
      page_body_max},
 };

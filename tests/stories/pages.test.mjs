@@ -98,6 +98,17 @@ for (const language of ["ru", "en"])
         await page.context().close();
     });
 
+test("an address that is mistyped, cut, or a form's answer asked for anew is a page that says so", { skip }, async () => {
+    const page = await browser.person({ width: 320 });
+    for (const path of ["/parta/nothing", "/parta/join", "/parta/join-code", "/parta/class-sheets", "/parta/account/guardian-link", "/parta/account/nothing"]) {
+        assert.equal((await page.goto(path)).status(), 404, path);
+        assert.match(await page.textContent('[role="alert"]'), /Такой страницы нет/);
+    }
+    await sound(page);
+    assert.equal((await raw("/parta/oauth2/token")).status, 405, "what is for programs stays as it was");
+    await page.context().close();
+});
+
 test("sessions: an app's is ended by the password, not without; then all", { skip }, async () => {
     const token = await device(pupil, 'Phone "<b>of</b>" Юля');
     const page = await browser.person({ language: "en", width: 320 });
@@ -331,7 +342,10 @@ test("C1, C3: a pupil signs up by the class teacher's link, with a code; opening
     assert.equal(new URL(page.url()).pathname, "/parta/account");
     const text = await page.textContent("main");
     assert.match(text, /ждёт подтверждения школы/);
-    assert.match(text, /ждёт школу/);
+    assert.match(text, /ждёт решения школы/);
+    assert.equal(await page.locator('main a[href^="/parta/account/"]:not([href*="language"])').count(), 0, "nothing is offered that is refused");
+    assert.doesNotMatch(text, /Здравствуйте, @/);
+    assert.match(text, /сервер school\.example/, "what to tell the app");
     await sound(page);
     child = { id: /@\w+:school\.example/.exec(text)[0] };
     await page.goto("/parta/account/sessions"); // A3: it sees who must confirm it, and nothing else
@@ -1103,8 +1117,10 @@ test("sheets of a class: the administrator's, one for each who has not come, and
     await signIn(page, server.person({ role: "administrator", school: teacher.school }));
     await page.click(here);
     await sound(page);
-    assert.match(await newcomer.textContent(), /ещё не пришёл/);
-    const missing = await page.locator('.rows li:has-text("ещё не пришёл")').count();
+    assert.match(await newcomer.textContent(), /родителей пока нет.*пока нет/s);
+    const pupils = await page.locator('.rows li:has-text("ученик") strong').allTextContents();
+    assert.deepEqual(pupils, [...pupils].sort((a, b) => a.localeCompare(b, "ru")), "as in the class's journal");
+    const missing = await page.locator('.rows li span:has-text("пока нет")').count();
     const print = async () => {
         await page.goto("/parta/account");
         await page.click(here);
@@ -1116,6 +1132,8 @@ test("sheets of a class: the administrator's, one for each who has not come, and
     await sound(page);
     await page.emulateMedia({ media: "print" });
     assert.equal(await page.locator("header").isVisible(), false);
+    assert.equal(await page.locator("h1").isVisible(), false, "the first sheet is like the others");
+    assert.match(await page.textContent(".sheet"), /сервер school\.example/);
     await page.emulateMedia({ media: "screen" });
     const second = await print();
     assert.equal((await raw(first)).status, 403, "the earlier sheet ends");
