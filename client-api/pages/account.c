@@ -120,7 +120,7 @@ static bool get_account(struct request *r)
                                 .user_id = r->identity.user_id,
                                 .server = r->server->config->server_name,
                                 .pending = r->identity.state == ACCOUNT_PENDING, /* A3: of the rest, nothing */
-                                .may_link = has_role(me, ROLE_PUPIL), /* D1 */
+                                .may_link = has_role(me, ROLE_PUPIL),            /* D1 */
                                 .providers = (r->server->providers != NULL && r->server->providers->n > 0) ||
                                              identities_any(r->db, r->identity.user),
                                 .russian = page_language(r) == LANGUAGE_RU};

@@ -14,7 +14,8 @@ bool page_code_send(struct request *r, enum code_purpose purpose, const char *li
 {
     const char *contact = form_text(r, "contact");
     struct contact_address address;
-    bool mail = strchr(contact, '@') != NULL || strpbrk(contact, "0123456789") == NULL; /* then it is no number either */
+    bool mail =
+        strchr(contact, '@') != NULL || strpbrk(contact, "0123456789") == NULL; /* then it is no number either */
     out->sid[0] = '\0';
     random_name(out->secret, CODE_SECRET_CHARS);
     if (!(mail ? contact_email(contact, &address, &r->error)

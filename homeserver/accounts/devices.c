@@ -62,5 +62,5 @@ bool device_rename(const struct accounts *accounts, user_no user, const char *de
                    struct error *e)
 {
     struct rename_job job = {user, device_id, display_name};
-    return device_name_valid(display_name, e) && writer_run(accounts->writer, job_rename, &job, e);
+    return device_name_valid(display_name, "display_name", e) && writer_run(accounts->writer, job_rename, &job, e);
 }

@@ -33,13 +33,13 @@ bool device_wish_valid(const struct device_wish *wish, struct error *e)
     if (id != NULL && (*id == '\0' || strlen(id) > DEVICE_ID_BYTES_MAX || !text_is_line(id)))
         return error_set_parameter(e, ERROR_INVALID_PARAM, "device_id",
                                    "The device id is empty, too long or has control characters.");
-    return name == NULL || device_name_valid(name, e);
+    return name == NULL || device_name_valid(name, "initial_device_display_name", e);
 }
 
-bool device_name_valid(const char *name, struct error *e)
+bool device_name_valid(const char *name, const char *parameter, struct error *e)
 {
     return *name == '\0' || name_valid(name, DEVICE_NAME_BYTES_MAX) ||
-           error_set_parameter(e, ERROR_INVALID_PARAM, "initial_device_display_name", NAME_SENTENCE);
+           error_set_parameter(e, ERROR_INVALID_PARAM, parameter, NAME_SENTENCE);
 }
 
 void login_result_finish(struct login_result *result)

@@ -30,7 +30,7 @@ struct device_wish {
 
 /* Checks lengths and characters. false: *e is ERROR_INVALID_PARAM. */
 bool device_wish_valid(const struct device_wish *wish, struct error *e);
-bool device_name_valid(const char *name, struct error *e); /* "": none */
+bool device_name_valid(const char *name, const char *parameter, struct error *e); /* "": none; parameter: called so */
 
 /* What the client gets. Heap strings: login_result_finish, which wipes the tokens. */
 struct login_result {

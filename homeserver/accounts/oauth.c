@@ -245,7 +245,7 @@ static bool redeem(const struct accounts *accounts, const struct oauth_shown *sh
 {
     const char *name = json_get_string(shown->client->metadata, "client_name");
     struct redeem_job job = {.accounts = accounts, .shown = shown, .wish = {.device_id = "", .ip = shown->ip}};
-    job.wish.display_name = name != NULL && device_name_valid(name, &(struct error){0}) ? name : NULL;
+    job.wish.display_name = name != NULL && device_name_valid(name, "client_name", &(struct error){0}) ? name : NULL;
     job.wish.refresh = true;
     token_hash(shown->code, job.hash);
     sign_in_prepare(accounts, &job.wish, &job.in);

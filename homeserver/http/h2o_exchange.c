@@ -76,7 +76,9 @@ static void count(const struct request_context *context)
     char *ms = add_digits(ends[2], us > 0 ? (uint64_t)us % 1000 : 0, 3);
     *--ms = '.';
     ms = add_digits(ms, us > 0 ? (uint64_t)us / 1000 : 0, 1);
-    log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
+    /* OPTIONS stands for methods that nobody knows: it is itself answered before. */
+    const char *method = r->method == HTTP_OPTIONS ? "other" : method_name(r->method);
+    log_line(LOG_INFO, "http", "request", "id", r->id, "method", method, "route",
              r->route != NULL ? r->route->path : "none", "user", r->identity.name != NULL ? r->identity.name : "-",
              "status", status, "ms", ms, "bytes", bytes, NULL);
 }

@@ -66,7 +66,7 @@ static bool read_device(struct putting *p, struct db *db, const json_t *body, st
                                  ? json_get_string(json_get_object(keys, "keys"), curve25519)
                                  : "") != 0)
         return error_set(e, ERROR_INVALID_PARAM, "A dehydrated device is named by its identity key.");
-    if (p->display_name != NULL && !device_name_valid(p->display_name, e))
+    if (p->display_name != NULL && !device_name_valid(p->display_name, "initial_device_display_name", e))
         return false;
     p->data = json_canonical(data);
     return (strlen(p->data) <= DEHYDRATED_DATA_BYTES_MAX || error_set(e, ERROR_TOO_LARGE, NULL)) &&

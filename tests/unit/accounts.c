@@ -394,6 +394,7 @@ static void device_ids_and_names_are_bounded(void **state)
     char long_name[DEVICE_NAME_BYTES_MAX + 2] = {0};
     memset(long_name, 'n', DEVICE_NAME_BYTES_MAX + 1);
     assert_false(device_rename(t.accounts, anna, long_id, long_name, &e));
+    assert_string_equal(e.value, "display_name"); /* as the request called it */
     assert_int_equal(e.code, ERROR_INVALID_PARAM);
 }
 
