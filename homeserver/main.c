@@ -641,7 +641,14 @@ static void reload(struct app *app)
 static void run(struct app *app, const sigset_t *signals)
 {
     int signal_no;
-    log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
+    const struct config *c = app->config;
+    struct text where = TEXT_INIT;
+    if (c->listen.port != 0)
+        text_addf(&where, " at %s port %d", c->listen.address, (int)c->listen.port);
+    if (c->tls.port != 0)
+        text_addf(&where, "%s %s port %d (TLS)", where.len != 0 ? " and" : " at", c->tls.address, (int)c->tls.port);
+    log_info("start", "partad %s serves %s%s", PARTA_VERSION, c->server_name, where.len != 0 ? where.data : "");
+    text_finish(&where);
     while ((signal_no = sigwaitinfo(signals, NULL)) < 0 || signal_no == SIGHUP)
         if (signal_no == SIGHUP)
             reload(app);

@@ -6,6 +6,8 @@
 
 #include "homeserver/base/clock.h"
 
+#define BIRTH_FIRST 19000101
+
 school_day day_of_ms(int64_t wall_ms)
 {
     /* Days since 1970 to the civil calendar, by eras of 400 years that begin on 1 March. */
@@ -56,6 +58,11 @@ school_day day_after(school_day day, int days)
     int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day % 100 - 1;
     int64_t since = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
     return day_of_ms((since + days) * 86400000);
+}
+
+bool day_is_birth(school_day day)
+{
+    return day == DAY_EVER || (day >= BIRTH_FIRST && day <= day_of_ms(clock_wall_ms()));
 }
 
 const char *day_today(char out[DAY_TEXT_BYTES])

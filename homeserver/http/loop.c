@@ -196,7 +196,7 @@ static enum pool_outcome submit(struct request_context *context, bool hashes, en
     struct principal *principal = principal_ref(principal_of(context));
     context->job.kind = kind;
     context->job.share = hashes ? &principal->hashes : &principal->works;
-    context->place = REQUEST_ON_WORKER;
+    context->place = REQUEST_AWAY;
     ++context->loop->busy;
     enum pool_outcome outcome = pool_submit(hashes ? env->hashers : env->workers, &context->job, goes_on, wait_ms);
     if (outcome == POOL_TAKEN)
@@ -253,7 +253,7 @@ void loop_take(struct loop *loop, struct request_context *context, enum dispatch
         break;
     case DISPATCH_WORK: hand_over(context, WORK_HANDLE); break;
     case DISPATCH_WRITE:
-        context->place = REQUEST_ON_WORKER;
+        context->place = REQUEST_AWAY;
         ++loop->busy;
         loop_write(context);
         break;
@@ -278,7 +278,7 @@ void loop_forget(struct request_context *context)
     context->connection->context = NULL;
     context->connection = NULL;
     context->req = NULL;
-    if (context->place != REQUEST_ON_WORKER) /* else released when the worker brings it back */
+    if (context->place != REQUEST_AWAY) /* else released when it comes back */
         request_context_destroy(context);
 }
 

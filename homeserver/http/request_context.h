@@ -17,7 +17,7 @@ struct loop;
 struct principal;
 struct upload;
 
-enum request_place { REQUEST_ON_LOOP, REQUEST_ON_WORKER, REQUEST_PARKED };
+enum request_place { REQUEST_ON_LOOP, REQUEST_AWAY, REQUEST_PARKED }; /* away: with a worker or the writer */
 
 /* What a worker is to do with it. */
 enum request_work {

@@ -167,7 +167,10 @@ static bool body_person(struct request *r, struct person_row *row)
 {
     return api_body_name(r, "given_name", true, &row->given) && api_body_name(r, "family_name", true, &row->family) &&
            api_body_name(r, "middle_name", false, &row->middle) &&
-           api_body_day(r, "birth_date", DAY_EVER, &row->birth) && body_bool_or(r, "enabled", true, &row->enabled);
+           api_body_day(r, "birth_date", DAY_EVER, &row->birth) &&
+           (day_is_birth(row->birth) || refuse_parameter(r, ERROR_INVALID_PARAM, "birth_date",
+                                                         "The birth date is not a day on which anybody was born.")) &&
+           body_bool_or(r, "enabled", true, &row->enabled);
 }
 
 static bool give_role(struct api_act *act, const struct new_person *new, school_no school, user_no user)

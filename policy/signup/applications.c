@@ -18,8 +18,6 @@
 #include "policy/signup/contact_required.h"
 #include "policy/signup/eligibility.h"
 
-#define BIRTH_FIRST 19000101
-
 /* --- What an applicant says --- */
 
 static bool plain(const char *text, size_t max)
@@ -37,7 +35,7 @@ bool applicant_valid(const struct applicant *p, struct error *e)
             return error_set_parameter(
                 e, ERROR_INVALID_PARAM, names[i].parameter,
                 "A name is one line of at most 120 bytes that can be seen, without control characters.");
-    if (p->birth != DAY_EVER && (p->birth < BIRTH_FIRST || p->birth > day_of_ms(clock_wall_ms())))
+    if (!day_is_birth(p->birth))
         return error_set_parameter(e, ERROR_INVALID_PARAM, "birth_date",
                                    "The birth date is not a day on which anybody was born.");
     return plain(p->note, APPLICATION_NOTE_MAX) ||

@@ -319,6 +319,10 @@ test("C1, C3: a pupil signs up by the class teacher's link, with a code; opening
     const page = (childPage = await browser.person({ language: "ru", width: 320 }));
     page.context().sounds = true;
     await page.goto(`/parta/join/${token}`);
+    await page.fill("#contact", "Ольга");
+    await page.click("main form button");
+    assert.match(await page.textContent('[role="alert"]'), /не адрес электронной почты/, "what is no number either");
+    await page.goto(`/parta/join/${token}`);
     assert.match(await page.textContent("main"), new RegExp(`ученик.*${teacher.class}`, "s"));
     await page.fill("#contact", "79120000001");
     await page.click("main form button");
