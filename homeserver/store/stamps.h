@@ -1,4 +1,4 @@
-/* Times that a clock that was ahead has left in rows, put right once it is back (writer.h, tx_note_time).
+/* Times that a clock that was ahead has left in rows, put right once it is back (driver/writer.h, tx_note_time).
  *
  * Whatever is compared with the clock would else go on as if it were of a day to come: a link for a year, a message
  * held until then, a school whose year was "turned lately", a roster that makes all others older. What happened is

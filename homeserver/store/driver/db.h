@@ -119,7 +119,7 @@ bool db_failed(const struct db *db);
 void db_settle(struct db *db); /* forgets the failure */
 
 void db_begin_read(struct db *db); /* nests */
-void db_end_read(struct db *db);
+void db_end_read(struct db *db);   /* of the outermost: the snapshot goes, also when the database has failed */
 
 /* For migrations and tests. text: one statement or several, no parameters. */
 bool db_script(struct db *db, const char *text);
@@ -149,8 +149,10 @@ void db_fail_after(struct db *db, int n);
 /* How many rows this connection's statements have given so far. For tests of what grows with what. */
 int64_t db_rows_read(const struct db *db);
 
+/* How many rows this connection's statements have written so far, whatever became of them; rises. */
+int64_t db_rows_written(struct db *db);
+
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
-int64_t db_rows_written(struct db *db); /* by all statements so far, whatever became of it; rises */
 bool db_in_transaction(struct db *db);
 
 /* From now on what statements do to guarded rows is kept in db_row_changes (guarded.h), until somebody clears it. The

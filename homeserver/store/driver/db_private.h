@@ -67,6 +67,8 @@ bool driver_reads(const struct stmt *stmt);                           /* it writ
 void driver_finalize(struct stmt *stmt);                              /* raw may be NULL */
 bool driver_running(const struct stmt *stmt);                         /* it has begun and was not reset */
 bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_query has them */
+/* To the next row, which the columns are then of. STEP_FAILED: driver_problem says why, and the statement is to be
+ * reset. */
 enum driver_step driver_step(struct stmt *stmt);
 int driver_touched(const struct stmt *stmt); /* rows that it wrote, once it is done */
 void driver_reset(struct stmt *stmt);        /* ends it and forgets what was bound */

@@ -124,8 +124,9 @@ void row_changes_add(struct row_changes *changes, const struct guarded_table *ta
 /* Goes through them: *at is 0 at first. false: no more. Strings are borrowed from changes. */
 bool row_changes_next(const struct row_changes *changes, size_t *at, struct row_change *out);
 
+/* Forgets them; memory is kept for the next job, unless it is much. Borrowed strings of row_changes_next end. */
 void row_changes_clear(struct row_changes *changes);
-void row_changes_finish(struct row_changes *changes);
+void row_changes_finish(struct row_changes *changes); /* frees what it holds */
 
 /* Whether it is what somebody may do to their own account without an entry. */
 bool row_change_is_own(const struct row_change *change, user_no user);

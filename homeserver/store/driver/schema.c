@@ -68,7 +68,8 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE events ("
     " pos INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, event_id TEXT NOT NULL UNIQUE,"
     " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
-    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; rises within a room (append.h), but for received_ms */
+    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; rises within a room
+                             * (events/append.h), but for received_ms */
     " depth INTEGER NOT NULL,"
     " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
     " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */
@@ -451,7 +452,7 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (school_no, kind, a)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX losses_a ON losses (a);",
 
-    /* 18: J4. Until when nobody but the link's issuer need have looked who came by a personal link (links.h) */
+    /* 18: J4. Until when nobody but the link's issuer need have looked who came by a personal link (school/links.h) */
     "ALTER TABLE links ADD COLUMN claim_until_ms INTEGER;" /* NULL: nobody came, or somebody has confirmed it */
     "CREATE INDEX links_claims ON links (person) WHERE claim_until_ms IS NOT NULL;",
 

@@ -22,7 +22,7 @@ enum storage_problem {
 };
 #define STORAGE_SILENT_MS 120000 /* longer than jobs of the writer take that have much to do */
 
-struct storage *storage_create(void);
+struct storage *storage_create(void);          /* never NULL; well until a failure is noted, and heard from just now */
 void storage_destroy(struct storage *storage); /* NULL is accepted, here and below */
 
 /* A call failed, of the problem. true: the first of them, to be logged; false: counted. */
@@ -37,6 +37,7 @@ void storage_verified(struct storage *storage, bool sound); /* a copy was read w
 /* What is the matter now, the worst first. mono_ms: clock_mono_ms, now. Any thread. */
 enum storage_problem storage_problem(const struct storage *storage, int64_t mono_ms);
 
+/* Adds parta_storage_…; storage is not NULL here, and lives as long as metrics are asked for. */
 void storage_metrics(struct storage *storage, struct metrics *metrics);
 
 #endif

@@ -230,8 +230,8 @@ bool writer_guard(struct writer *w, writer_guard_fn *fn, void *self)
 /* --- Jobs --- */
 
 /* Memory follows the database back, the newest first: an undo finds things as they were when it was asked for. What is
- * remembered of facts (gate_cache.h) may have been read from what is no longer so, whichever tables it was. Positions
- * are given back with the rest: nobody has seen them, and the row that reserved them is rolled back too. */
+ * remembered of facts (rooms/gate_cache.h) may have been read from what is no longer so, whichever tables it was.
+ * Positions are given back with the rest: nobody has seen them, and the row that reserved them is rolled back too. */
 static void go_back(struct writer *w, struct mark to)
 {
     db_epoch_next(w->own.db, EPOCH_ALL);

@@ -31,11 +31,12 @@ struct appservice_message {
     device_no device;
     const char *device_id, *type, *content;
 };
+/* At most so many rows; what is beyond is there with the next call. */
 struct stmt *appservice_messages(struct db *db, const char *service, stream_pos after, stream_pos upto, int64_t most);
 bool appservice_messages_next(struct stmt *q, struct appservice_message *row);
 
-/* Whose keys the service's users must look at anew, or need no more (MSC3202, as /sync has it in device_lists.h): each
- * column 0, a user, ascending; stmt_end after. Rooms are those where messages are encrypted. */
+/* Whose keys the service's users must look at anew, or need no more (MSC3202, as /sync has it, keys/device_lists.h):
+ * each column 0, a user, ascending; stmt_end after. Rooms are those where messages are encrypted. */
 /* Whose keys changed in (after, upto], of the service's users and of those who share a room with one of them. */
 struct stmt *appservice_device_lists(struct db *db, const char *service, stream_pos after, stream_pos upto);
 /* Who is in that room, and shares it with the service's users only since after. */
@@ -60,8 +61,9 @@ struct appservice_session {
 struct stmt *appservice_sessions(struct db *db, user_no after);
 bool appservice_sessions_next(struct stmt *q, struct appservice_session *row);
 
-/* Inside a job. false: there are APPSERVICE_USERS_MAX already, or the database failed. */
-bool appservice_messages_delivered(struct tx *tx, const char *service, stream_pos upto); /* they have them */
+/* Inside a job. delivered: the service has what waited for devices of its users up to there, and it goes. users_put
+ * false: there are APPSERVICE_USERS_MAX already, or the database failed. */
+bool appservice_messages_delivered(struct tx *tx, const char *service, stream_pos upto);
 bool appservice_users_put(struct tx *tx, const char *service, user_no user);
 
 /* The room directory of a third-party network ("Published room directories"): column 0, a room, ascending; stmt_end

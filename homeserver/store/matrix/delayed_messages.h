@@ -35,6 +35,8 @@ struct held_fate {
     char event_id[ID_BYTES_MAX + 1]; /* HELD_DELIVERED: as which event */
 };
 
+/* Whether it has the form of a placeholder, which no id that the server gives events has. Asks no database: it may be
+ * nobody's. */
 bool delayed_message_is_placeholder(const char *event_id);
 
 /* What that transaction id was held as, whatever became of it. false: it was not. */

@@ -21,7 +21,7 @@ struct device_row {
     int64_t created_ms;
 };
 
-void device_row_finish(struct device_row *row);
+void device_row_finish(struct device_row *row); /* frees its strings and empties it */
 
 /* true: found, the caller finishes *row. */
 bool devices_get(struct db *db, user_no user, const char *device_id, struct device_row *row);

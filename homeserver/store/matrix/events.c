@@ -350,7 +350,7 @@ bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **con
 }
 
 /* The time of receipt rises within a room, so the first event with it or later is found by halving the range of
- * positions. Beside events that a clock that was ahead has stamped (append.h) another one may be found than the
+ * positions. Beside events that a clock that was ahead has stamped (events/append.h) another one may be found than the
  * nearest. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ms, bool forwards)
 {

@@ -1,4 +1,4 @@
-/* Events as they lie: one row each (schema.c, table events), read forwards, backwards, by id and as state.
+/* Events as they lie: one row each (driver/schema.c, table events), read forwards, backwards, by id and as state.
  *
  * Readers get rows one at a time; a row's strings are borrowed from the statement until the next events_next or
  * stmt_end: render or copy what you need. Positions order events: a range (after, upto] is what a token pair means. */

@@ -76,9 +76,11 @@ user_no *memberships_neighbours(struct db *db, user_no user, size_t *n);
  * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
 size_t memberships_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
 
+/* Who is joined by an event that was redacted: heap, *n of them; NULL: nobody. */
+user_no *memberships_redacted(struct db *db, size_t *n);
+
 /* The rooms where the user's membership is one of these (bits 1 << enum membership): heap, *n of them, read whole, so
  * that the caller may change them while walking. */
-user_no *memberships_redacted(struct db *db, size_t *n); /* who is joined by an event that was redacted: heap */
 room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n);
 
 /* Inside a job. */

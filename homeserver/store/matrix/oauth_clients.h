@@ -24,7 +24,7 @@ struct oauth_client_row {
     char *client_id, *metadata; /* heap: oauth_client_row_finish. metadata: a JSON object as it was taken */
     int64_t used_ms;
 };
-void oauth_client_row_finish(struct oauth_client_row *row);
+void oauth_client_row_finish(struct oauth_client_row *row); /* frees its strings and empties it */
 
 /* true: found, the caller finishes *row. Blocks (a read); also inside a job. */
 bool oauth_clients_get(struct db *db, const char *client_id, struct oauth_client_row *row);

@@ -29,7 +29,7 @@ struct oauth_code_row {
     int64_t expires_ms;
     bool spent;
 };
-void oauth_code_row_finish(struct oauth_code_row *row);
+void oauth_code_row_finish(struct oauth_code_row *row); /* frees its strings and empties it */
 
 /* Inside a job; the oldest of the person's beyond OAUTH_CODES_MAX go. Strings are borrowed; spent is not read. */
 bool oauth_codes_insert(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES], const struct oauth_code_row *row);
@@ -48,7 +48,7 @@ struct oauth_device_code_row {
     unsigned char origin[TOKEN_HASH_BYTES];
     int64_t expires_ms, interval_ms, polled_ms;
 };
-void oauth_device_code_row_finish(struct oauth_device_code_row *row);
+void oauth_device_code_row_finish(struct oauth_device_code_row *row); /* the same */
 
 /* Inside a job. false: there is such a user code, or the database failed. place: of the address that asks. */
 bool oauth_device_codes_insert(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES],

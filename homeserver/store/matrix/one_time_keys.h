@@ -26,9 +26,11 @@ enum key_counts_bits {
     KEY_COUNTS_FALLBACK = 2, /* there is a fallback key that was not used */
     KEY_COUNTS_SHIFT = 8,    /* the number of one-time keys lies above */
 };
+/* A number of these bits, KEY_COUNTS_KNOWN always among them; without it nothing is known. Reads. */
 int64_t one_time_keys_left(struct db *db, device_no device);
 
-/* Inside a job. Each queues CHANGE_KEY_COUNTS; one_time_keys_settle does for several puts. */
+/* Inside a job. None queues a change: one_time_keys_settle, once after all of them, queues CHANGE_KEY_COUNTS with what
+ * is left. A fallback key takes the place of the one before, and counts as unused unless it is that one. */
 enum one_time_put { ONE_TIME_KEPT, ONE_TIME_OTHER /* of the same id there is another key */, ONE_TIME_FAILED };
 enum one_time_put one_time_keys_put(struct tx *tx, device_no device, const char *key_id, const char *key);
 bool fallback_keys_put(struct tx *tx, device_no device, const char *key_id, const char *key);
@@ -36,7 +38,8 @@ bool one_time_keys_forget(struct tx *tx, device_no device); /* all of them: the 
 bool one_time_keys_settle(struct tx *tx, user_no user, device_no device);
 
 /* Inside a job: the oldest key, which nobody else gets; when there is none the fallback key, which is used then. false:
- * neither is there. *out: key_id and key are the caller's. */
+ * neither is there, or the database failed. *out: key_id and key are the caller's (claimed_key_finish, also after
+ * false). Queues CHANGE_KEY_COUNTS, and CHANGE_KEYS_LOW when they come near their end. */
 struct claimed_key {
     char *key_id, *key;
 };

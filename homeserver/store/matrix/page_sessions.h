@@ -28,7 +28,7 @@ struct page_session {
     int64_t seen_ms, created_ms;
     bool stale; /* its beginning proved nothing of who was there (a provider that they were signed in at already) */
 };
-void page_session_finish(struct page_session *session);
+void page_session_finish(struct page_session *session); /* frees its strings and empties it */
 
 /* true: found, in time and of an account that may sign in; the caller finishes *out. Reads; also inside a job. */
 bool page_sessions_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES], int64_t now_ms,

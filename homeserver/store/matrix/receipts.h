@@ -25,6 +25,7 @@ struct receipt_row {
     stream_pos pos;                       /* of the receipt in the stream */
 };
 
+/* The next row of any of the statements below but receipts_rooms_changed. false: no more, or the database failed. */
 bool receipts_next(struct stmt *q, struct receipt_row *row);
 
 /* What viewer may see of the room's receipts that changed in (after, upto], in order of thread, event, type and user,

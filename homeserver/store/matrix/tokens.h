@@ -50,7 +50,7 @@ bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[T
 /* A refresh token used twice at once (two tabs, a retry that overtakes) brings two pairs, and which of them the client
  * keeps is for the client: both are good. So that they do not heap up, the next pair after TOKENS_PAIRS_MAX unused ones
  * takes their place, and the device's refresh tokens that nobody came back with go when there are twice as many. What
- * is forgotten is not in memory, because sessions.c keeps a token only after tokens_used. */
+ * is forgotten is not in memory, because accounts/sessions.c keeps a token only after tokens_used. */
 #define TOKENS_PAIRS_MAX 4
 #define TOKENS_PAIRS_OAUTH 1 /* a retry's pair is in place of the one before: a thief's does not live beside it */
 bool tokens_make_room(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES], int64_t pairs);

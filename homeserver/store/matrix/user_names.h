@@ -16,6 +16,7 @@
 struct db;
 struct user_names;
 
+/* An empty table, never NULL; the name is copied. The caller destroys it once no thread asks it any more. */
 struct user_names *user_names_create(const char *server_name);
 void user_names_destroy(struct user_names *names); /* NULL is accepted */
 

@@ -53,6 +53,7 @@ bool users_check_server(struct writer *writer, const char *server);
 /* The other way: a fresh string, NULL: there is no such user. Hot paths use store/matrix/user_names.h. */
 char *users_id(struct db *db, const char *server, user_no no);
 
+/* All rows, service users and accounts that have left among them. Reads the table whole. */
 int64_t users_count(struct db *db);
 
 /* Inside a job: a new person. The localpart was checked with

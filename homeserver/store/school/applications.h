@@ -30,8 +30,10 @@ enum application_state {
     APPLICATION_WITHDRAWN,
     APPLICATION_STATE__COUNT
 };
+/* The words on the wire and at rest, "guardian", "waiting": static storage. kind, state: not __COUNT. */
 const char *application_kind_name(enum application_kind kind);
 const char *application_state_name(enum application_state state);
+/* false: it is none of the words, *out is __COUNT, which is "any" in a query. NULL is accepted. */
 bool application_kind_from(const char *name, enum application_kind *out);
 bool application_state_from(const char *name, enum application_state *out);
 
@@ -63,6 +65,7 @@ struct application_row {
     int64_t created_ms, version;
     void *memory; /* of the strings; applications_get */
 };
+/* Frees the strings and empties it; a row of applications_next has nothing to free. */
 void application_finish(struct application_row *row);
 
 /* Look-ups. Block (a read). applications_get: false: there is none. */

@@ -23,7 +23,7 @@ struct class_row {
 };
 
 bool classes_get(struct db *db, class_no no, struct class_row *out); /* false: there is none; *out is empty */
-void class_row_finish(struct class_row *row);
+void class_row_finish(struct class_row *row); /* frees the strings of classes_get and empties it */
 int class_grade(const struct class_row *row); /* 0: it is no number */
 
 struct stmt *classes_all(struct db *db);              /* by number, like all lists */

@@ -24,7 +24,8 @@ struct enrollment_row {
     const char *class_id, *class_title, *school_name, *localpart;
 };
 
-struct stmt *enrollments_all(struct db *db); /* in no order, as the next three */
+/* Each in no order, of any day, without school, names and localpart: for enrollments_next. */
+struct stmt *enrollments_all(struct db *db);
 struct stmt *enrollments_of_person(struct db *db, user_no user);
 struct stmt *enrollments_of_class(struct db *db, class_no class);
 struct stmt *enrollments_stale(struct db *db); /* in classes that have ended */

@@ -30,9 +30,10 @@ struct held_import_row {
 };
 
 bool held_imports_get(struct db *db, int64_t no, struct held_import_row *out); /* false: there is none, *out is empty */
-void held_import_row_finish(struct held_import_row *row);
+void held_import_row_finish(struct held_import_row *row); /* frees what held_imports_get gave and empties it */
 
 struct stmt *held_imports_all(struct db *db); /* by number; without difference and archive */
+/* len is that of the archive that it does not bring. */
 bool held_imports_next(struct stmt *q, struct held_import_row *row);
 
 /* What is held of a source: its number and version; 0: nothing. */
@@ -44,6 +45,6 @@ int64_t held_imports_count(struct db *db, int64_t *since_ms);
 /* Inside a job. put replaces what is held of the source. */
 bool held_imports_put(struct db *db, const struct held_import_row *row);
 bool held_imports_drop(struct db *db, const char *source);
-bool held_imports_prune(struct db *db, int64_t before_ms); /* whom nobody has confirmed since then */
+bool held_imports_prune(struct db *db, int64_t before_ms); /* those that came before then */
 
 #endif

@@ -23,6 +23,7 @@ struct idempotency_row {
 
 #define IDEMPOTENCY_PER_PERSON 1000           /* keys of a person a day (jobs/prune.h) */
 #define IDEMPOTENCY_BYTES_PER_PERSON 16777216 /* of what they were answered */
+/* What is kept of a caller now: rows, and bytes of replies. Also inside a job, where the bound is asked. */
 int64_t idempotency_count(struct db *db, const char *caller);
 int64_t idempotency_bytes(struct db *db, const char *caller);
 

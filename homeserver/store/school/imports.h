@@ -17,6 +17,7 @@ struct import_row {
 };
 
 struct stmt *imports_page(struct db *db, int64_t after, int limit); /* by number */
+/* Strings are borrowed until the next row; stmt_end after. false: no more, or the database failed. */
 bool imports_next(struct stmt *q, struct import_row *row);
 
 int64_t imports_last_ms(struct db *db, const char *source, const char *mode); /* when the last began; 0: never */

@@ -26,8 +26,8 @@ enum link_kind {
     LINK_PERSONAL, /* for one person of the records (C2) */
     LINK_KIND__COUNT
 };
-const char *link_kind_name(enum link_kind kind); /* "class" */
-bool link_kind_from(const char *name, enum link_kind *out);
+const char *link_kind_name(enum link_kind kind);            /* "class" */
+bool link_kind_from(const char *name, enum link_kind *out); /* false: it is none; *out stays */
 
 /* Of a personal link that is sent. On the wire "sending" is "waiting". */
 enum link_delivery {

@@ -32,7 +32,7 @@ struct tx;
 
 struct loss_row {
     school_no school;
-    const char *kind;  /* a word of loss.h */
+    const char *kind;  /* a word of records/loss.h */
     int64_t a;         /* a person, or a class */
     bool gone;         /* not only changed */
     school_day end;    /* somebody has confirmed it, and it ends that day; DAY_EVER: nobody was asked */

@@ -31,10 +31,10 @@ struct person_row {
 };
 
 bool people_get(struct db *db, user_no user, struct person_row *out); /* false: not in the records; *out is empty */
-void person_row_finish(struct person_row *row);
+void person_row_finish(struct person_row *row); /* frees the strings of people_get and empties it */
 
-struct stmt *people_all(struct db *db); /* by number */
-bool people_next(struct stmt *q, struct person_row *row);
+struct stmt *people_all(struct db *db);                   /* by number */
+bool people_next(struct stmt *q, struct person_row *row); /* of people_all, people_restricted, people_to_reopen */
 
 user_no people_by_sourced_id(struct db *db, const char *id); /* 0: there is none; ended ones too */
 char *people_sourced_id(struct db *db, user_no user);        /* heap; NULL: there is none */

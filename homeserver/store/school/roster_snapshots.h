@@ -33,6 +33,7 @@ int64_t roster_snapshots_updated(struct db *db, const char *source); /* updated_
 void roster_snapshots_age(struct db *db, const char *source, school_day *year_end, int64_t *newest_ms);
 
 struct stmt *roster_snapshots_all(struct db *db); /* by source */
+/* false: no more, or the database failed; stmt_end after. */
 bool roster_snapshots_next(struct stmt *q, struct roster_snapshot_row *row);
 
 /* Inside a job. row's updated_ms is not looked at: it becomes now, or one more than it was. */

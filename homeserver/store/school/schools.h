@@ -25,13 +25,13 @@ struct school_row {
 };
 
 bool schools_get(struct db *db, school_no no, struct school_row *out); /* false: there is none; *out is empty */
-void school_row_finish(struct school_row *row);
+void school_row_finish(struct school_row *row); /* frees the strings of schools_get and empties it */
 
 struct stmt *schools_all(struct db *db);               /* by number, like all lists */
 struct stmt *schools_one(struct db *db, school_no no); /* one row or none */
 struct stmt *schools_page(struct db *db, const struct viewer *viewer, school_no after, int limit); /* A1 */
 struct stmt *schools_of_room(struct db *db, const struct viewer *viewer, room_no room);            /* A1, A2 */
-bool schools_next(struct stmt *q, struct school_row *row);
+bool schools_next(struct stmt *q, struct school_row *row); /* of the four above */
 
 school_no schools_by_sourced_id(struct db *db, const char *id); /* 0: there is none; ended ones too */
 char *schools_sourced_id(struct db *db, school_no no);          /* heap; NULL: there is none */
