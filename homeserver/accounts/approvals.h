@@ -14,7 +14,7 @@
 
 struct approvals;
 
-struct approvals *approvals_create(void);
+struct approvals *approvals_create(void);            /* empty, never NULL */
 void approvals_destroy(struct approvals *approvals); /* NULL is accepted */
 
 /* now_ms: clock_mono_ms, here and below. A person has one at a time. origin: of login_origin_digest; the approval is

@@ -74,6 +74,8 @@ struct login_job *login_begin_by_factor(const struct accounts *accounts, struct 
  * apps that know nothing else. Good for LOGIN_FACTOR_LIFETIME_MS. Reads the database. */
 void login_once_issue(const struct accounts *accounts, struct db *db, user_no user, char password[TOKEN_CHARS + 1]);
 
+/* Whom login_begin or login_begin_by_factor has recognised; job is not NULL. That they may sign in is said by
+ * login_write alone. */
 user_no login_job_user(const struct login_job *job);
 
 /* As login_begin for whoever shows such a token, which is spent by this: nothing is hashed. */

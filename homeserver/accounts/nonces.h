@@ -16,7 +16,7 @@
 
 struct nonces;
 
-struct nonces *nonces_create(void);
+struct nonces *nonces_create(void);         /* empty, never NULL */
 void nonces_destroy(struct nonces *nonces); /* NULL is accepted */
 
 /* Of what a login token was made: with it, it is good for nothing. */

@@ -17,7 +17,7 @@
 
 struct rendezvous;
 
-struct rendezvous *rendezvous_create(void);
+struct rendezvous *rendezvous_create(void);             /* empty, never NULL */
 void rendezvous_destroy(struct rendezvous *rendezvous); /* NULL is accepted */
 
 /* What lies there. */

@@ -23,6 +23,8 @@ struct tx;
 #define FACTOR_SECRET_CHARS 32 /* base32 of 20 bytes */
 #define RECOVERY_CODE_CHARS 19 /* "abcd-efgh-ijkm-npqr": 79 bits */
 
+/* A new secret, in base32 as apps want it (RFC 4648, 6), with its NUL. It is nobody's until second_factor_set: the
+ * caller keeps it between the page that shows it and the code that proves it. */
 void second_factor_draw(char secret[FACTOR_SECRET_CHARS + 1]);
 
 /* What the QR code says to the app (otpauth:). Appends. */

@@ -26,6 +26,7 @@ uint32_t random_uniform(uint32_t n); /* 0 … n − 1 */
 void random_letters(char *out, size_t n, const char *alphabet);
 #define LEGIBLE_LETTERS "abcdefghjkmnpqrstuvwxyz23456789" /* 31, none looks like another: ten of them make 49 bits */
 
+/* len 0 with bytes NULL is the hash of nothing. Any thread; cannot fail. */
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
 
 /* BLAKE2b-256: of what this server alone compares, in memory or at rest. It needs no OpenSSL, whose beginning is a
@@ -61,8 +62,12 @@ struct signing_key {
     unsigned char public[32];
     unsigned char secret[64]; /* libsodium's form: seed and public key */
 };
+/* version: at most 23 characters of [a-zA-Z0-9_], not checked; it is copied. The same seed gives the same key. */
 void signing_key_from_seed(struct signing_key *key, const char *version, const unsigned char seed[SEED_BYTES]);
+/* Ed25519 over the bytes as they are: of JSON, canonical and without "signatures" and "unsigned" (Appendices, "Signing
+ * JSON"). */
 void signing_key_sign(const struct signing_key *key, const void *bytes, size_t len, unsigned char out[SIGNATURE_BYTES]);
+/* public: the raw key. false: the signature is not of these bytes by it; nothing tells why. */
 bool signature_verify(const unsigned char public[32], const void *bytes, size_t len,
                       const unsigned char sig[SIGNATURE_BYTES]);
 

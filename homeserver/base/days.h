@@ -14,6 +14,7 @@ typedef int32_t school_day; /* 20260901 is 1 September 2026 */
 
 school_day day_of_ms(int64_t wall_ms); /* the UTC day */
 school_day day_from(const char *text); /* -1: not a day of the calendar, or not written so */
+/* Writes into out and returns it; DAY_EVER is "0000-00-00". */
 const char *day_text(school_day day, char out[DAY_TEXT_BYTES]);
 school_day day_after(school_day day, int days);  /* so many days later; day: one of the calendar */
 bool day_is_birth(school_day day);               /* somebody alive may have been born then; DAY_EVER, too */

@@ -15,6 +15,7 @@
 
 #define GLOB_BUDGET (UINT32_C(1) << 20) /* about a millisecond */
 
+/* "*" or "?"; without, a pattern matches itself alone. NULL is accepted with len 0 */
 bool glob_has_wildcard(const char *pattern, size_t len);
 
 /* Whether the pattern matches the whole of s. */

@@ -44,8 +44,9 @@ static inline void text_put(struct text *t, const char *literal)
     t->len += len;
 }
 
-void text_addc(struct text *t, char c);
+void text_addc(struct text *t, char c);       /* c: any byte, '\0' too */
 void text_add_int(struct text *t, int64_t n); /* decimal */
+/* What fmt names must not lie in t. */
 void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What is wrong, in the place of what there was: always false, so that failing is one line. What fmt names may lie in

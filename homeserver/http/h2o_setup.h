@@ -20,9 +20,13 @@ struct h2o_setup_settings {
     bool (*on_large)(h2o_ostream_t *stream, h2o_req_t *req);
 };
 
+/* Never NULL. Callbacks are called on the loops' threads, with requests that are libh2o's. Once in a process: nothing
+ * here is a loop's own. */
 struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings);
 void h2o_setup_destroy(struct h2o_setup *setup); /* NULL is accepted; no context may be left */
 
+/* These three are borrowed from setup, for the contexts and accept contexts of all loops; nobody changes them once a
+ * loop runs. */
 h2o_globalconf_t *h2o_setup_config(struct h2o_setup *setup);
 h2o_hostconf_t **h2o_setup_hosts(struct h2o_setup *setup);         /* for the ordinary listeners */
 h2o_hostconf_t **h2o_setup_metrics_hosts(struct h2o_setup *setup); /* for the metrics listener */

@@ -29,6 +29,7 @@ struct long_polls {
 
 typedef void long_poll_visit(void *self, struct request_context *context);
 
+/* now_ms: clock_mono_ms, here and below: where the wheel begins to turn. */
 void long_polls_init(struct long_polls *polls, int64_t now_ms);
 void long_polls_finish(struct long_polls *polls); /* is empty by then */
 

@@ -48,8 +48,8 @@ struct principal_name principal_at(const struct address *address);
 bool principal_is(const struct principal *principal, const struct principal_name *name); /* NULL is nobody */
 
 struct principal *principals_find(struct principals *principals, const struct principal_name *name); /* a reference */
-struct principal *principal_ref(struct principal *principal);
-void principal_unref(struct principal *principal); /* NULL is accepted */
+struct principal *principal_ref(struct principal *principal); /* one more; returns it */
+void principal_unref(struct principal *principal);            /* NULL is accepted */
 
 /* Whether it has more connections than it needs: what it asks on them is answered, and they are closed then. How many
  * an address may have is another question (http/admission.h). */
@@ -59,6 +59,7 @@ bool principal_is_spread(const struct principal *principal); /* NULL is not */
 void principal_keep(struct principal *principal, ptrdiff_t bytes);
 bool principal_has_room(const struct principal *principal); /* for one more reply */
 
+/* For metrics: how many are doing something now; bytes of replies that nobody has read yet, of all of them. */
 size_t principals_count(struct principals *principals);
 size_t principals_unread(const struct principals *principals);
 bool principals_are_full(const struct principals *principals); /* more than half of what may be unread is */

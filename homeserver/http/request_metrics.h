@@ -18,6 +18,7 @@ struct request_metrics;
 struct request_metrics *request_metrics_create(const struct routes *const *tables, size_t n);
 void request_metrics_destroy(struct request_metrics *counters); /* NULL is accepted */
 
+/* Adds its rows; counters live as long as metrics are asked for. metrics NULL: nothing is done. */
 void request_metrics_add(struct request_metrics *counters, struct metrics *metrics);
 
 /* One request was answered. route NULL: none. waited: it was parked, so that its duration is the client's choice. */

@@ -88,7 +88,7 @@ user_no uia_session_user(struct uia *uia, const char *id);
  * storage. */
 bool uia_complete(struct uia *uia, const char *id, const char *type);
 
-size_t uia_count(struct uia *uia); /* how many sessions there are */
-void uia_metrics(struct uia *uia, struct metrics *metrics);
+size_t uia_count(struct uia *uia);                          /* how many sessions there are */
+void uia_metrics(struct uia *uia, struct metrics *metrics); /* uia lives as long as metrics are asked for */
 
 #endif

@@ -1,4 +1,4 @@
-/* Jobs: what the server does by itself, periodically or when it is due, as rows of one table (main.c).
+/* Jobs: what the server does by itself, periodically or when it is due, as rows of one table (homeserver/main.c).
  *
  * Rows share one thread, in the order of the table, and so must be short: a second is much. A row that may take long
  * (the network, everything that somebody ever wrote) says so and gets a thread of its own. What is left to do when a

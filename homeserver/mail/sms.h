@@ -28,6 +28,8 @@ enum sms_writing { SMS_WRITE_URL, SMS_WRITE_JSON, SMS_WRITE_PLAIN };
 struct sms_values {
     const char *to, *text, *secret; /* NULL: its name in braces stands for itself */
 };
+/* Pure. Appends the template with its places filled in, written as sms_writing says (SMS_WRITE_JSON: the inside of a
+ * string); values are not looked through for places. */
 void sms_fill(struct text *out, const char *template, enum sms_writing writing, const struct sms_values *values);
 
 /* Pure: what the gateway has answered is its last word, unless it says that it is busy: a message sent twice costs

@@ -36,6 +36,7 @@ bool preview_redirected(const struct outgoing_reply *reply, char url[PREVIEW_URL
                         enum outgoing_network network);
 bool preview_is_page(const struct outgoing_reply *reply); /* pure: HTML, or the beginning of it */
 
+/* as previews_create got it: for preview_url_good and preview_redirected */
 enum outgoing_network previews_network(const struct previews *previews);
 
 /* What is kept of it, JSON, appended. false: it is to be fetched. */

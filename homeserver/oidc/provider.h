@@ -41,7 +41,7 @@ struct oidc_endpoints {
     char *url[OIDC_ENDPOINT__COUNT]; /* heap */
     bool names_itself;               /* the answer of its authorization endpoint says iss (RFC 9207) */
 };
-void oidc_endpoints_finish(struct oidc_endpoints *endpoints);
+void oidc_endpoints_finish(struct oidc_endpoints *endpoints); /* frees the addresses and empties it */
 
 struct oidc_school {
     char *sourced_id; /* of the school */

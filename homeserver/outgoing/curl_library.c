@@ -75,7 +75,8 @@ CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
     return loaded.curl_easy_getinfo(easy, info, out);
 }
 
-/* The number of an option tells the type of its value (curl.h, CURLOPTTYPE_…); where long has 64 bits, two are one. */
+/* The number of an option tells the type of its value (curl/curl.h, CURLOPTTYPE_…); where long has
+ * 64 bits, two are one. */
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...)
 {
     va_list rest;

@@ -27,8 +27,10 @@ struct transfer {
     bool too_large, refused_private, met_public; /* of this attempt: what its addresses were */
 };
 
+/* Copies all of the request, but what handler points to, which is the caller's. Never NULL; not tried yet. Its
+ * destination, times and place in a queue are filled in by who queues it. */
 struct transfer *transfer_create(const struct outgoing_request *request, const struct outgoing_handler *handler);
-void transfer_destroy(struct transfer *transfer); /* not while an attempt runs; wipes what was to be sent */
+void transfer_destroy(struct transfer *transfer); /* not NULL, nor while an attempt runs; wipes what was to be sent */
 
 /* A handle for one more attempt, in transfer->easy; the caller adds it to its multi handle. */
 void transfer_begin(struct transfer *transfer);

@@ -16,7 +16,7 @@
 struct gate_cache;
 struct member_set;
 
-struct gate_cache *gate_cache_create(void);
+struct gate_cache *gate_cache_create(void);        /* empty, never NULL */
 void gate_cache_destroy(struct gate_cache *cache); /* NULL is accepted */
 
 /* How two people stand, with what their schools' policies say. */

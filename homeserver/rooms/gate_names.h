@@ -48,6 +48,7 @@ struct gate_names {
  * Blocks (reads). */
 bool gate_names_lasting(struct gate_names *names, const char *state_key, const json_t *content, bool *too_many);
 
+/* Drops what was read meanwhile; what the caller has filled in stays, and it can be asked again. */
 void gate_names_finish(struct gate_names *names);
 
 /* For struct event_names; names: struct gate_names. Blocks (reads). Of calls only those among the room's last

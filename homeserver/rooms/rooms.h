@@ -47,8 +47,10 @@ struct rooms_settings {
 
 size_t rooms_states_cached(const struct rooms *rooms); /* pieces of state in memory, as they count; for tests */
 
+/* Never NULL; reads nothing yet. settings are copied, what they point to is borrowed. */
 struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */
+/* As rooms_create got them; borrowed; any thread. */
 const struct rooms_settings *rooms_settings(const struct rooms *rooms);
 struct gate_cache *rooms_gate_cache(const struct rooms *rooms); /* for gate.c */
 struct db *rooms_db(const struct rooms *rooms); /* the writer's, on its thread; NULL before the first job */

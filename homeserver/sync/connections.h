@@ -88,6 +88,7 @@ int64_t connections_id(device_no device, const char *conn_id);
 uint64_t connections_body(const struct connections *all, const char *body, size_t len);
 
 struct connection_state *connection_state_create(void); /* zeroed; one reference */
+/* All but its references: one, the caller's, to change. */
 struct connection_state *connection_state_copy(const struct connection_state *state);
 void connection_state_unref(struct connection_state *state); /* NULL is accepted */
 
@@ -119,6 +120,6 @@ struct connection_room *connection_state_room(const struct connection_state *sta
 bool connections_find(struct connections *all, struct connections_owner who, const char *pos, uint64_t body,
                       stream_pos *upto, unsigned *interest);
 
-size_t connections_bytes(struct connections *all);
+size_t connections_bytes(struct connections *all); /* of all states that are kept now; for tests */
 
 #endif

@@ -17,7 +17,7 @@ struct db;
 struct device_memory;
 struct text;
 
-struct device_memory *device_memory_create(void);
+struct device_memory *device_memory_create(void);                               /* nobody is known yet; never NULL */
 void device_memory_destroy(struct device_memory *memory);                       /* NULL is accepted */
 void device_memory_observe(void *self, const struct change *changes, size_t n); /* the writer's observer */
 

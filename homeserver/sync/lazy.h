@@ -14,6 +14,7 @@
 
 struct lazy;
 
+/* Empty, never NULL; its hashes have a secret of their own, so that nobody can choose whom it forgets. */
 struct lazy *lazy_create(void);
 void lazy_destroy(struct lazy *lazy); /* NULL is accepted */
 

@@ -23,6 +23,7 @@ struct presence;
 struct writer;
 
 enum presence_state { PRESENCE_OFFLINE, PRESENCE_UNAVAILABLE, PRESENCE_ONLINE };
+/* "online" …. false: it is none, or NULL; *out stays */
 bool presence_state_from(const char *name, enum presence_state *out);
 
 #define PRESENCE_STATUS_MAX 1024 /* bytes of a status message */

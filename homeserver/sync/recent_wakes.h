@@ -22,7 +22,7 @@
 struct recent_wakes;
 struct wake;
 
-struct recent_wakes *recent_wakes_create(void);
+struct recent_wakes *recent_wakes_create(void);         /* empty, never NULL */
 void recent_wakes_destroy(struct recent_wakes *recent); /* NULL is accepted */
 
 /* With a reference of its own. One that is larger than all may be is not kept. */

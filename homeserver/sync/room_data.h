@@ -26,6 +26,8 @@ struct event_rows {
     size_t n, cap;
 };
 void event_rows_add(struct event_rows *rows, struct event_row *row); /* takes row */
+/* Reverse: what was read newest first. Have: whether the event of that position is among them; walks over all. Finish
+ * frees the rows and empties it. */
 void event_rows_reverse(struct event_rows *rows);
 bool event_rows_have(const struct event_rows *rows, stream_pos pos);
 void event_rows_finish(struct event_rows *rows);
@@ -77,6 +79,6 @@ struct room_data {
     bool has_unread;
     struct unread_tally unread;
 };
-void room_data_finish(struct room_data *room);
+void room_data_finish(struct room_data *room); /* frees all that was gathered and empties it; room_id is not its own */
 
 #endif

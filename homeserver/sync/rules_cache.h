@@ -11,7 +11,7 @@ struct db;
 struct push_rules;
 struct rules_cache;
 
-struct rules_cache *rules_cache_create(void);
+struct rules_cache *rules_cache_create(void);        /* empty but for the default rules; never NULL */
 void rules_cache_destroy(struct rules_cache *cache); /* NULL is accepted */
 
 /* The user's push rules as they are now: a reference. The same text gives the same pointer while it is remembered.

@@ -34,7 +34,7 @@ struct unread_tally {
         struct unread_counts counts;
     } * threads;
 };
-void unread_tally_finish(struct unread_tally *tally);
+void unread_tally_finish(struct unread_tally *tally); /* frees the threads and empties it */
 
 /* max: how many (user, room) pairs are remembered. bytes: what may be kept of rooms (sync/notified.h). */
 struct unread *unread_create(struct user_names *names, size_t max, size_t bytes);

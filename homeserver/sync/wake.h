@@ -38,8 +38,8 @@ struct wake {
     void (*release_fragments)(void *fragments);
 };
 
-struct wake *wake_ref(struct wake *wake);
-void wake_unref(struct wake *wake); /* NULL is accepted */
+struct wake *wake_ref(struct wake *wake); /* one more; returns it. Any thread */
+void wake_unref(struct wake *wake);       /* NULL is accepted */
 /* Whether there is anything in it for the user. */
 bool wake_concerns(const struct wake *wake, user_no user);
 

@@ -57,7 +57,7 @@ void push_delivery_observe(void *push, const struct change *changes, size_t n);
 void push_delivery_stop(struct push_delivery *push);    /* after outgoing_stop, before writer_stop. NULL is accepted */
 void push_delivery_destroy(struct push_delivery *push); /* NULL is accepted */
 
-struct push_service *push_delivery_service(struct push_delivery *push);
+struct push_service *push_delivery_service(struct push_delivery *push); /* borrowed; for tests */
 
 /* Sets a pusher: what pusher names is checked. other_accounts: those of others with the same key stay ("append").
  * toggles: an existing one stays its own session's. false: *e is ERROR_FORBIDDEN with the rule (A5), ERROR_BOUND, or
@@ -77,6 +77,7 @@ bool push_delivery_unset(struct push_delivery *push, user_no user, const char *a
 #define PUSH_LOOK_MS 5000
 bool push_delivery_run(struct push_delivery *push);
 
+/* push is not NULL, and lives as long as metrics are asked for. */
 void push_delivery_metrics(struct push_delivery *push, struct metrics *metrics);
 
 #endif

@@ -20,6 +20,8 @@ enum gateway_leave {
     GATEWAY_PUBLIC, /* by "*": no addresses of private networks, and https alone */
     GATEWAY_NAMED,  /* the operator names it: wherever it is */
 };
+/* What the setting says of it now; gateway: as gateway_of_url writes it. Asked when a pusher is set and at each push: a
+ * setting that no longer names it ends both. */
 enum gateway_leave gateway_leave(const struct config *config, const char *gateway);
 
 bool gateways_any(const struct config *config); /* whether some gateway is allowed */

@@ -24,6 +24,7 @@ struct notify {
     const struct text *devices;
     const char *tweaks; /* JSON object for devices that are open; NULL: none is */
 };
+/* Appends the whole body. A count of 0 is left out, as the specification asks; "prio" is always said. */
 void notify_render(struct text *out, const struct notify *notify);
 
 /* Calls fn with every key that the gateway says is no more. false: the answer is none of a gateway. */

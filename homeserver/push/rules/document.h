@@ -36,7 +36,7 @@ enum push_rule_kind {
     PUSH_RULE_UNDERRIDE,
     PUSH_RULE_KIND__COUNT
 };
-const char *push_rule_kind_name(enum push_rule_kind kind);
+const char *push_rule_kind_name(enum push_rule_kind kind); /* "override"; static storage. kind: not __COUNT */
 bool push_rule_kind_from(const char *name, enum push_rule_kind *out); /* false: no such kind */
 
 /* Appends {"global": {…}}: the content of m.push_rules and the body of GET /pushrules/. stored: as it lies, or NULL. */

@@ -13,6 +13,7 @@
 struct tx;
 
 enum room_preset { PRESET_PRIVATE_CHAT, PRESET_TRUSTED_PRIVATE_CHAT, PRESET_PUBLIC_CHAT, PRESET_NONE };
+/* name: not NULL. false: it is none of the three; *out stays. */
 bool room_preset_from(const char *name, enum room_preset *out);
 
 /* What createRoom's body says (or the roster job). All borrowed; NULL or 0: not said. */

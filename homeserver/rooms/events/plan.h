@@ -45,6 +45,7 @@ struct plan {
     struct text auth;                                       /* their positions, "12,15" */
 };
 
+/* room and tx are borrowed. plan_finish frees what planning has gathered: always, also after a refusal. */
 void plan_init(struct plan *plan, struct room *room, struct tx *tx);
 void plan_finish(struct plan *plan);
 

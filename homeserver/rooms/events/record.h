@@ -7,7 +7,7 @@
  * in the order of their places. Between the halves the event can't be read back.
  *
  * Whatever later needs to hear of every event (inside the job; after the commit one observes changes instead) adds a
- * hook (rooms.h, rooms_hook) and nothing else. */
+ * hook (rooms/rooms.h, rooms_hook) and nothing else. */
 #ifndef PARTA_ROOMS_EVENTS_RECORD_H
 #define PARTA_ROOMS_EVENTS_RECORD_H
 

@@ -43,6 +43,6 @@ struct room_version {
 
 const struct room_version *room_version_get(const char *name); /* NULL: not known (or name is NULL) */
 const struct room_version *room_version_at(size_t i);          /* oldest first; NULL behind the last */
-bool room_version_has(const struct room_version *version, enum room_feature feature);
+bool room_version_has(const struct room_version *version, enum room_feature feature); /* feature: a single one */
 
 #endif

@@ -49,8 +49,8 @@ bool room_event_wanted(struct sync_gather *g, const struct room_data *room, cons
 bool room_event_seen(struct sync_gather *g, struct room_data *room, const struct event_row *row);
 const struct visibility *room_visibility(struct sync_gather *g, struct room_data *room);
 
-/* left_rooms.c: of a room that one has left: up to where it is told, and from where on. Asks the gate (rooms/read/
- * visibility.h). */
+/* left_rooms.c: of a room that one has left: up to where it is told, and from where on. Asks the gate
+ * (rooms/read/visibility.h). */
 void room_left_gather(struct sync_gather *g, struct room_data *room);
 
 /* invited_rooms.c: whether a room before one enters it is shown at all: the gate is asked (ACT_SEE), and whom the

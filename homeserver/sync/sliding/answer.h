@@ -24,6 +24,7 @@ struct sliding_asker {
     uint64_t body; /* connections_body of the request */
 };
 
+/* Whose connections these are. */
 static inline struct connections_owner sliding_owner(const struct sliding_asker *asker)
 {
     return (struct connections_owner){asker->user, asker->device};

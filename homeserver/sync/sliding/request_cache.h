@@ -19,7 +19,7 @@ struct sliding_known {
 
 struct sliding_request_cache;
 
-struct sliding_request_cache *sliding_request_cache_create(void);
+struct sliding_request_cache *sliding_request_cache_create(void);        /* empty, never NULL */
 void sliding_request_cache_destroy(struct sliding_request_cache *cache); /* NULL is accepted */
 
 /* What the body says; cache NULL: nothing is kept; digest: connections_body of it. A reference; NULL: *e says what is
