@@ -4,8 +4,8 @@
  * report, never by the accused. An entry is taken whole or not at all: it verifies as it was
  * signed.
  *
- * Whom an entry concerns say its actor, its subject and those members of its changes that are people's (guarded.h): not
- * a reason that quotes an id, nor a class, a room or a word of the same letters.
+ * Whom an entry concerns say its actor, its subject and those members of its changes that are people's
+ * (driver/guarded.h): not a reason that quotes an id, nor a class, a room or a word of the same letters.
  *
  * A reader is made for one request and one thread. */
 #ifndef PARTA_POLICY_AUDIT_READER_H

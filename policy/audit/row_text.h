@@ -23,6 +23,8 @@ struct row_past {
     size_t n, cap, sorted;
 };
 
+/* Adds the roles that changes removes or alters, as they were before; strings of changes need not live on. Sorts, each
+ * once, as row_past_has needs it. Of the writer's thread. */
 void row_past_take(struct row_past *past, const struct row_changes *changes);
 /* Whether that person was in that school. */
 bool row_past_has(const struct row_past *past, user_no user, school_no school);
@@ -74,6 +76,6 @@ void row_text_schools_of(struct row_text *r, user_no user);
 
 int64_t row_text_report(const struct row_change *change); /* the report that it is (F5); 0: none */
 
-void row_text_finish(struct row_text *r);
+void row_text_finish(struct row_text *r); /* frees what it has found out, not names and past, and empties it */
 
 #endif

@@ -35,6 +35,7 @@ struct archive_files {
     size_t n;
 };
 
+/* How many, those that cannot be read among them: numbers 0 … n − 1. */
 int64_t archive_count(const struct archive_files *files);
 const char *archive_name(const struct archive_files *files, int64_t index); /* NULL: none that can be read */
 int64_t archive_find(const struct archive_files *files, const char *name, bool any_case); /* the first; −1: none */

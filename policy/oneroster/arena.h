@@ -7,7 +7,7 @@
 
 struct arena;
 
-struct arena *arena_create(void);
+struct arena *arena_create(void);        /* empty, never NULL */
 void arena_destroy(struct arena *arena); /* NULL is accepted */
 
 /* Both: never NULL, valid until arena_destroy; alloc: aligned to 8 bytes, not zeroed. */

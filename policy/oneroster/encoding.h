@@ -21,6 +21,8 @@ struct encoding_found {
     const char *why; /* and what is wrong there */
 };
 
+/* Pure; reads all of the bytes once or a few times. len 0: ENCODING_UTF8. why is static storage, and says nothing of
+ * what the text is. */
 struct encoding_found encoding_find(const char *bytes, size_t len);
 
 /* Appends the text in UTF-8, without a byte order mark. encoding: as found. */

@@ -83,12 +83,13 @@ struct roster_problems {
     int64_t counts[PROBLEM__COUNT];
 };
 
-void roster_problems_finish(struct roster_problems *problems);
+void roster_problems_finish(struct roster_problems *problems); /* frees the list and empties it */
 
 /* Counts it, and names it if there is room. file, id: "": none; all are copied. */
 void roster_problems_add(struct roster_problems *problems, enum problem_kind kind, const char *file, int64_t line,
                          int64_t column, const char *id, const char *fmt, va_list ap);
 
+/* The same with the arguments of fmt, and the place of a row. */
 void roster_problems_tell_of(struct roster_problems *problems, enum problem_kind kind, const char *file, int64_t line,
                              int64_t column, const char *id, const char *fmt, ...)
     __attribute__((format(printf, 7, 8)));

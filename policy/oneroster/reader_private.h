@@ -115,6 +115,7 @@ enum school_role role_meant(const char *name); /* 0: none that means something i
  * a row: the same user name and the same name. The other's sourcedId, or NULL. */
 const char *same_person(struct reading *in, const struct cells *c);
 
+/* One more, unchecked: twice the same is the caller's to avoid. The person's roles have it at once. */
 void roles_add(struct reading *in, struct roster_role role);
 
 /* When all files are read. What does not fit is said. Puts together the people of two rows, finds the guardians and the

@@ -13,7 +13,7 @@
 #include "policy/oneroster/columns.h"
 
 #define YEAR 2026          /* the school year begins on 1 September of it */
-#define STAFF 6            /* rows of STAFF_POSTS */
+#define STAFF 6            /* of a school, as POSTS has them */
 #define GROUPS_A_TEACHER 4 /* classes that one subject teacher has */
 #define CROSS_EVERY 40     /* every so-manieth pupil of a second school has a sibling in the first */
 #define ID_BYTES 40

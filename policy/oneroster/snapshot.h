@@ -22,7 +22,7 @@ struct snapshot {
     struct text csv[TABLE__COUNT]; /* each with its header */
 };
 
-struct snapshot *snapshot_create(void);
+struct snapshot *snapshot_create(void);           /* of no rows: each file has its header; never NULL */
 void snapshot_destroy(struct snapshot *snapshot); /* NULL is accepted */
 
 /* Appends a row. values: COLUMNS_MAX of them by column number; NULL is empty; those that are not kept are not looked
@@ -39,7 +39,7 @@ bool snapshot_pack(const struct snapshot *snapshot, struct text *out);
 
 struct roster_delta;
 
-struct roster_delta *roster_delta_create(void);
+struct roster_delta *roster_delta_create(void);        /* changes nothing; never NULL */
 void roster_delta_destroy(struct roster_delta *delta); /* NULL is accepted */
 
 /* A row is added or takes the place of the one with its sourcedId; a row is dropped. The last word about a sourcedId

@@ -32,6 +32,7 @@ struct source_import {
     void *note_self;
 };
 
+/* One line to s->note, if anybody wants it; cut at 255 bytes. On the thread that imports. */
 void source_note(const struct source_import *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What was done, beside the counts. */
@@ -45,6 +46,7 @@ struct source_outcome {
     struct roster_problems problems; /* why it is refused; or what was left out, and what is understood otherwise */
 };
 
+/* Frees the list of losses and the problems; also where false was returned. */
 void source_outcome_finish(struct source_outcome *out);
 
 /* An archive. *out is filled in either way, for the caller to finish. false: *problem says why (of a bad file: up to

@@ -57,9 +57,10 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
 bool change_guardianship(struct changing_records *c, user_no child, user_no guardian);
 bool change_guardianship_end(struct changing_records *c, user_no child, user_no guardian);
 
-/* D9: says how the guardian stands to the child, why (reason.h), whoever keeps the guardianship. CUSTODY_NO_CONTACT:
- * the guardian has no guardian's role by this child any more, leaves the rooms that were theirs by it and those that
- * people made and the child is in; a roster that says otherwise changes nothing. D5 is asked when it is taken back. */
+/* D9: says how the guardian stands to the child, why (policy/gate/reason.h), whoever keeps the guardianship.
+ * CUSTODY_NO_CONTACT: the guardian has no guardian's role by this child any more, leaves the rooms that were theirs by
+ * it and those that people made and the child is in; a roster that says otherwise changes nothing. D5 is asked
+ * when it is taken back. */
 bool change_custody(struct changing_records *c, user_no child, user_no guardian, enum custody custody,
                     const char *reason);
 

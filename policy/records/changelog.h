@@ -46,6 +46,7 @@ void changelog_room(struct changelog *changelog, const char *noun, char sign, us
 /* For audit_note.names: the changelog's, whose self it is. */
 const char *changelog_name(void *changelog, enum guarded_value kind, int64_t no);
 
+/* Frees kept lines and what was looked up; difference is the caller's. */
 void changelog_finish(struct changelog *changelog);
 
 #endif

@@ -104,7 +104,10 @@ struct loss {
 };
 
 enum loss_touched { LOSS_OF_RECORD, LOSS_OF_NAME, LOSS_OF_BIRTH };
+/* May have lost something of that kind; a name or birth date is also a matter of the record. What really is lost only
+ * loss_judge says; twice the same counts once. */
 void loss_person(struct loss *loss, user_no user, enum loss_touched what);
+/* The same of a class; ended: it has gone, else changed. */
 void loss_class(struct loss *loss, class_no class, bool ended);
 void loss_gain(struct loss *loss, school_no school, class_no class); /* staff of the one or, school 0, of the other */
 
@@ -145,7 +148,7 @@ size_t loss_schools(const json_t *list, struct db *db, school_no **out);
  * "person - sourcedId". Appends. */
 void loss_lines(const struct loss *loss, struct db *db, bool people, struct text *out);
 
-void loss_finish(struct loss *loss);
+void loss_finish(struct loss *loss); /* frees all and empties it */
 
 /* The version of a list that is shown and confirmed: a number from 1 to 2^53 − 1 that another text has not. */
 int64_t loss_version(const char *text, size_t len);

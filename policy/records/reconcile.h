@@ -29,6 +29,7 @@ struct reconciling *reconcile_begin(struct tx *tx, struct rooms *rooms, struct r
 struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms,
                                               struct changelog *changelog); /* changelog.h; borrowed */
 
+/* That person's rooms, roles and account are looked at by reconcile_finish; any number of times. user 0 must not be. */
 void reconcile_touch(struct reconciling *s, user_no user);
 void reconcile_lost(struct reconciling *s,
                     user_no user); /* touched, and may have lost a school: a record of theirs ended */

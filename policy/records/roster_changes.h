@@ -45,7 +45,7 @@ struct roster_changes {
     int64_t n[ROSTER_CHANGE__COUNT];
 };
 
-bool roster_changes_any(const struct roster_changes *changes);
+bool roster_changes_any(const struct roster_changes *changes); /* false: nothing changed */
 
 /* One line each for what is not zero ("137 people added"), or "nothing changed". */
 void roster_changes_add_text(struct text *out, const struct roster_changes *changes);

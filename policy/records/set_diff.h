@@ -18,9 +18,11 @@ struct diff_set {
     size_t n, cap;
 };
 
+/* {0} is empty. Appends, unsorted; twice the same stays twice */
 void diff_set_add(struct diff_set *facts, struct diff_row fact);
-void diff_set_finish(struct diff_set *facts);
+void diff_set_finish(struct diff_set *facts); /* frees the rows and empties it */
 
+/* By a, b, kind, begin; value does not count. What the look-ups below need, once all is added. */
 void diff_set_sort(struct diff_set *facts);
 void diff_set_merge(struct diff_set *facts); /* sorts; of those with the same key the greatest value stays */
 bool diff_set_have(const struct diff_set *facts,

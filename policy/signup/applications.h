@@ -34,7 +34,7 @@ struct applicant applicant_over(const struct applicant *said, const struct appli
 application_no application_make(struct changing_records *c, user_no user, const struct link_row *link,
                                 const struct applicant *person);
 
-/* The actor, whose account is there, applies by a token. contacts: as proof.h. */
+/* The actor, whose account is there, applies by a token. contacts: as contact_required.h. */
 application_no application_apply(struct changing_records *c, const struct contacts *contacts, const char *token,
                                  const struct applicant *person);
 

@@ -2,10 +2,10 @@
  *
  * Whoever made the link, or carried it, may have kept it. So a claim waits until somebody else has confirmed it: the
  * office, the class teacher, a child's guardian, never the issuer. Meanwhile they read and write as the person, and do
- * nothing that lasts or concerns others (rules.c, LASTING). It is told at once to those who would know better (links.h,
- * links_claim_told), in their documents rooms; some days later (policy.personal_links.wait_days) it holds unconfirmed.
- * If nobody could be told, it waits until it is confirmed. The office undoes a false one: the account is nobody's then,
- * until the next link.
+ * nothing that lasts or concerns others (rules/rules.c, LASTING). It is told at once to those who would know better
+ * (links.h, links_claim_told), in their documents rooms; some days later (policy.personal_links.wait_days) it holds
+ * unconfirmed. If nobody could be told, it waits until it is confirmed. The office undoes a false one: the account is
+ * nobody's then, until the next link.
  *
  * Functions with changing_records run inside a job; false: *c->e. */
 #ifndef PARTA_POLICY_SIGNUP_CLAIMS_H

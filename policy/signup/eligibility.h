@@ -3,7 +3,7 @@
  *
  * Between the two an application lies open for days: its owner gets other roles, signs up by other links, takes an
  * address away. So nothing that was found when it was made counts when it is approved, and what lies open counts for
- * what is asked meanwhile (rules.h, standing_facts). All functions run inside a job; false: *c->e. */
+ * what is asked meanwhile (rules/rules.h, standing_facts). All functions run inside a job; false: *c->e. */
 #ifndef PARTA_POLICY_SIGNUP_ELIGIBILITY_H
 #define PARTA_POLICY_SIGNUP_ELIGIBILITY_H
 
