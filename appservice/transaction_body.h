@@ -33,6 +33,7 @@ struct transaction_range {
     struct interest *interest;
 };
 
+/* Empty; names is borrowed for its life. finish frees what was added. */
 void transaction_body_init(struct transaction_body *body, struct user_names *names);
 void transaction_body_finish(struct transaction_body *body);
 

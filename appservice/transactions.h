@@ -48,6 +48,7 @@ void transactions_follow(struct transactions *transactions);
 
 int64_t
 transactions_taken(struct transactions *transactions); /* transactions that were taken so far, of all. Any thread */
+/* Transactions live as long as metrics are asked for. */
 void transactions_metrics(struct transactions *transactions, struct metrics *metrics);
 void transactions_stop(struct transactions *transactions);    /* after outgoing_stop. NULL is accepted */
 void transactions_destroy(struct transactions *transactions); /* NULL is accepted */

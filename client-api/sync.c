@@ -27,7 +27,7 @@ struct params {
     const char *said; /* a token that says since; NULL: none that can be told again */
     int64_t timeout_ms;
     bool full_state;
-    bool lost; /* since is 0, but the client's token was of a database that is no more; shared: gather.h */
+    bool lost; /* since is 0, but the client's token was of a database that is no more; shared: sync/gather.h */
     stream_pos shared;
     enum presence_state presence;
 };

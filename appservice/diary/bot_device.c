@@ -338,7 +338,8 @@ static enum matrix_answer mark(struct bot_device *d, json_t *content, json_t **r
     return answer;
 }
 
-/* Whether this state is the one that was stopped last, and not a copy, nor was it killed. NOT_NOW: nobody knows. */
+/* Whether this state is the one that was stopped last, and not a copy, nor was it killed.
+ * MATRIX_NOT_NOW: nobody knows. */
 static enum matrix_answer look_at_mark(struct bot_device *d, bool *same)
 {
     json_t *reply = NULL;

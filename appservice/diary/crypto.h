@@ -122,6 +122,7 @@ bool crypto_commit(struct crypto *crypto);
 /* The store is a copy of an earlier time (or may be): no session of it is used again, a new fallback key is offered. */
 bool crypto_restored(struct crypto *crypto);
 
+/* Our device's public keys, 43 characters of base64: borrowed, the same until crypto_close. */
 const char *crypto_curve25519(const struct crypto *crypto);
 const char *crypto_ed25519(const struct crypto *crypto);
 

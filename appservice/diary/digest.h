@@ -16,7 +16,7 @@
 
 struct digests;
 
-struct digests *digests_create(void);
+struct digests *digests_create(void);          /* empty, never NULL: all that must not be lost lies in the state */
 void digests_destroy(struct digests *digests); /* wipes what was read; NULL is accepted */
 
 /* Begins what is due, looks up what is owed, and sends what is whole. Blocks (network, disk). */

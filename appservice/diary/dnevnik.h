@@ -18,6 +18,7 @@ struct dnevnik_group {
     json_t *plans;         /* id of a lesson → {place, hours}, of schedules */
 };
 
+/* Strings are borrowed for its life; answers are kept in memory until dnevnik_group_finish. */
 void dnevnik_group_init(struct dnevnik_group *group, const char *id, const char *name, const char *link);
 void dnevnik_group_finish(struct dnevnik_group *group);
 

@@ -17,7 +17,7 @@
 #define FETCH_CLOCK_MS INT64_C(129600000) /* a day and a half */
 #define FETCH_TRIES 3
 
-struct fetch_memory *fetch_memory_create(void);
+struct fetch_memory *fetch_memory_create(void);         /* empty, never NULL; of one source and its thread */
 void fetch_memory_destroy(struct fetch_memory *memory); /* NULL is accepted */
 
 /* A client for one fetch: rest_client_finish when done. Its token, secrets and OAuth are the adapter's to fill in. */

@@ -13,8 +13,8 @@
 
 struct incoming;
 
-struct incoming *incoming_create(const char *hs_token);
-void incoming_destroy(struct incoming *incoming); /* NULL is accepted */
+struct incoming *incoming_create(const char *hs_token); /* never NULL; hs_token is copied */
+void incoming_destroy(struct incoming *incoming);       /* NULL is accepted */
 
 /* Listener handlers, all of which ask for hs_token. take: true: something waits for incoming_hear_all. */
 bool incoming_take(struct incoming *incoming, struct exchange *exchange);

@@ -38,6 +38,8 @@ bool ratchet_curve_key_good(const char *s);
 
 /* --- The account --- */
 
+/* These and all below: false: what came in is not good, or the library refused it; outputs are then not to be used.
+ * account is replaced by a new one with a key of its own. */
 bool ratchet_account_create(struct text *account);
 bool ratchet_account_identity(const struct text *account, struct ratchet_identity *identity);
 /* Signs n texts, each ended by a NUL: loading the account costs more than a signature. */
@@ -53,6 +55,8 @@ bool ratchet_account_published(struct text *account);
 
 /* --- Olm sessions --- */
 
+/* A new session with a device, by its identity key and a one-time key of it that was claimed and whose signature was
+ * checked. */
 bool ratchet_session_outbound(const struct text *account, const char *their_curve25519, const char *their_one_time,
                               struct text *session);
 /* A session from a pre-key message of theirs, whose one-time key is used up; and what the message says. */
@@ -65,14 +69,18 @@ bool ratchet_decrypt(struct text *session, int type, const char *message, struct
 
 /* --- Megolm --- */
 
-bool ratchet_group_create(struct text *group);
+bool ratchet_group_create(struct text *group); /* replaces *group by a new session at message 0 */
+/* Its session_id, 43 characters of base64. */
 bool ratchet_group_id(const struct text *group, char id[RATCHET_KEY_CHARS + 1]);
 /* The session_key of m.room_key, at the message that is encrypted next: SECRET. */
 bool ratchet_group_key(const struct text *group, struct text *key, uint32_t *index);
 bool ratchet_group_encrypt(struct text *group, const char *plain, size_t len, struct text *message);
 
+/* From the session_key of an m.room_key: *first_index is the first message that it can read. Whose it is the caller has
+ * checked. */
 bool ratchet_inbound_create(const char *session_key, struct text *inbound, char id[RATCHET_KEY_CHARS + 1],
                             uint32_t *first_index);
+/* *index: the message's number in its session, by which the caller knows a replay. *plain: SECRET, replaced. */
 bool ratchet_inbound_decrypt(struct text *inbound, const char *message, struct text *plain, uint32_t *index);
 
 #endif

@@ -56,9 +56,9 @@ struct reading {
     size_t bytes;
 };
 
-void reading_init(struct reading *reading, struct window window);
-void reading_finish(struct reading *reading);  /* wipes what was read */
-void reading_restart(struct reading *reading); /* the same, and begins anew with its window */
+void reading_init(struct reading *reading, struct window window); /* empty, of READING_PIECES until extent is set */
+void reading_finish(struct reading *reading);                     /* wipes what was read */
+void reading_restart(struct reading *reading);                    /* the same, and begins anew with its window */
 
 /* Copies it. NULL strings count as "", texts that are too long are cut. What lies outside the window is left out: among
  * changes it is withdrawn, because it may have been in it. */

@@ -33,7 +33,7 @@ struct roster_api {
 /* Reads all of it. NULL: *problem says why, without anybody's name. Blocks (network). */
 struct roster *roster_load(const struct roster_api *api, struct text *problem);
 
-struct roster *roster_create(void);
+struct roster *roster_create(void);         /* empty, never NULL; for roster_take_… and roster_end */
 void roster_destroy(struct roster *roster); /* wipes it; NULL is accepted */
 
 /* Take a page of GET /people, /classes and /classes/{class}/enrollments; *next: its "next", heap, or NULL. false: it is
@@ -43,6 +43,7 @@ bool roster_take_classes(struct roster *roster, const char *bytes, size_t len, c
 bool roster_take_enrollments(struct roster *roster, const char *class_id, const char *bytes, size_t len, char **next);
 void roster_end(struct roster *roster);
 
+/* How many. */
 size_t roster_pupils(const struct roster *roster);
 size_t roster_classes(const struct roster *roster);
 const char *roster_class_at(const struct roster *roster, size_t i); /* its sourcedId */

@@ -75,6 +75,8 @@ struct sink {
 };
 
 const char *change_what_name(enum change_what what); /* "new" */
+/* Pure: "d" and a hash of the three, so that the id tells nothing. The same three give the same id for ever: the
+ * homeserver knows by it what it has had. */
 void notice_txn(const char *source, const char *id, int64_t revision, char out[TXN_BYTES]);
 
 /* A sink that writes a line of JSON for each notice: who would be told of which record, never what it says. For

@@ -31,7 +31,8 @@ enum sink_answer sink_matrix_finish(void *m, const struct notice *notice); /* bl
 void sink_matrix_begin(void *m);
 void sink_matrix_expect(void *m, const struct notice *notice);
 
-bool sink_matrix_hear(void *m, const json_t *event); /* these two: of struct sink */
+/* For struct sink. Both block (network, disk). */
+bool sink_matrix_hear(void *m, const json_t *event);
 bool sink_matrix_has_read(void *m, const struct has_read *read);
 
 /* By what the homeserver shows that it is itself: it follows from the application service's token. */

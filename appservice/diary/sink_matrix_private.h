@@ -128,6 +128,8 @@ void sink_take_back(struct telling *t, const struct place *place);
 
 /* --- Families (sink_families.c) --- */
 
+/* A mark, an absence of that child: into the rooms of the child and the guardians (I2, D9). What became of it is added
+ * to t->outcome; a child who is no pupil here any more is refused. */
 void sink_tell_family(struct telling *t, const char *child);
 /* The guardians whose guardianship counts, of what GET /guardianships says; *separate: they are
  * told apart (D9). Pure. */

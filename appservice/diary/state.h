@@ -51,6 +51,7 @@ struct source_state {
     struct window whole; /* and what of */
     int64_t asked;       /* how often somebody asked for a whole reading */
 };
+/* By value; all zero: it was not read before (known is false), or the database failed. */
 struct source_state state_source(struct state *state, const char *source);
 /* Of its changes, or whole. before: what was confirmed when its records were begun to be told, and how often a whole
  * one was asked for when it was begun; what came since stays. cursor NULL: the next reading is to be a whole one. */
@@ -126,6 +127,7 @@ void state_signature_note(struct state *state, const unsigned char hash[RECORD_H
 
 struct db;
 char *state_word(struct state *state, const char *name); /* heap; NULL: none */
+/* Replaces; a failure is the bracket's. */
 void state_word_put(struct state *state, const char *name, const char *value);
 struct db *state_db(struct state *state); /* for crypto_store_open */
 
@@ -135,6 +137,7 @@ char *state_room(struct state *state, const char *child, const char *audience); 
 char *state_room_child(struct state *state, const char *room_id);               /* the same */
 char *state_room_audience(struct state *state, const char *room_id);            /* the same */
 bool state_room_is(struct state *state, const char *room_id);                   /* it is one of these */
+/* A room that is noted already for them stays. */
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id);
 /* Of whom there are rooms but those of one audience: heap, ended by state_ids_free; and all the rooms of a child. */
 char **state_children(struct state *state, const char *but, size_t *n);
@@ -186,6 +189,7 @@ struct owed_person *state_digests(struct state *state, size_t *n);     /* heap: 
 void state_owed_people_free(struct owed_person *list, size_t n);
 
 void state_digest_begin(struct state *state, const char *person, int64_t digest); /* all that is owed to them now */
+/* What it told is of no digest any more, and owed no more. */
 void state_digest_sent(struct state *state, const char *person, int64_t digest);
 
 /* The rows of a digest by child, source and id; of all digests under way where person is NULL, of one source where
@@ -193,8 +197,8 @@ void state_digest_sent(struct state *state, const char *person, int64_t digest);
 struct owed *state_digest_rows(struct state *state, const char *person, int64_t digest, const char *source, size_t *n);
 void state_owed_free(struct owed *list, size_t n);
 
-int64_t state_counter(struct state *state, const char *name); /* 0: never put */
-void state_counter_put(struct state *state, const char *name, int64_t value);
+int64_t state_counter(struct state *state, const char *name);                 /* 0: never put */
+void state_counter_put(struct state *state, const char *name, int64_t value); /* replaces */
 
 /* --- What guardians are told later than the child (diary.pupil_first_hours): ids --- */
 
@@ -217,6 +221,7 @@ struct absence {
     char *root, *child; /* root: of the message (below) */
     school_day day;
 };
+/* Somebody is asked about it in that room: root is the message. Noted once; the first stays. */
 void state_absence_put(struct state *state, const char *root, const char *room_id, const char *child, school_day day,
                        int64_t now_ms);
 /* What an answer in the room is to: to the message event_id, or, NULL, the last one there. false: to none. */

@@ -26,6 +26,9 @@ struct page {
 };
 
 typedef void page_writer(struct page *page, const void *view);
+/* Writes the page into the layout and replies with it: with status 200, or, where r->error is set, with that error's,
+ * and its sentence on the page; the error is cleared. Forms show what r->body, or a draft kept at this address, has.
+ * Returns true, as reply_text does. Blocks (reads). */
 bool page_reply(struct request *r, enum word title, page_writer *write, const void *view);
 
 /* "29 ноября 2026, 21:40", by the clock of the reader's school (the policy's quiet_hours.utc_offset); 0: "—" */

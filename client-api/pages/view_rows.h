@@ -18,6 +18,6 @@ void *view_rows_add(struct view_rows *rows, size_t size);
 /* A copy that lives as long as rows; NULL of NULL. */
 const char *view_rows_text(struct view_rows *rows, const char *text);
 
-void view_rows_finish(struct view_rows *rows);
+void view_rows_finish(struct view_rows *rows); /* frees rows and texts, which are not valid any more */
 
 #endif
