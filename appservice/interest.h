@@ -35,7 +35,7 @@ struct interest {
     struct member_set *unseen;      /* read with the first question */
     bool unseen_known;
 };
-void interest_finish(struct interest *interest);
+void interest_finish(struct interest *interest); /* frees what it remembers; the rest is borrowed */
 
 /* Whether the event is for the service; by who was in the room at its position, so that the answer stays what it is.
  * Blocks (reads). */

@@ -61,6 +61,8 @@ struct parts {
     const char *at, *end;
     bool good;
 };
+/* add: behind what is there. The others go through a row from its beginning, which they borrow: what is not there is 0
+ * or empty, and good is false from then on. */
 void parts_add_int(struct text *row, int64_t n);
 void parts_add(struct text *row, const char *bytes, size_t len);
 struct parts parts_of(const struct text *row);
@@ -146,6 +148,7 @@ struct outgoing {
     json_t *messages; /* {user: {device: content}} */
     size_t n;
 };
+/* content is taken, NULL is nothing. finish puts the rest into the outbox; a failure is the bracket's. */
 void outgoing_add(struct crypto *c, struct outgoing *out, const char *user, const char *device, json_t *content);
 void outgoing_finish(struct crypto *c, struct outgoing *out);
 

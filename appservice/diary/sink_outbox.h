@@ -30,6 +30,7 @@ struct state;
 struct outcome {
     bool told, refused, later, doubt;
 };
+/* {0} is nothing yet. Each part's answer is added, in any order: doubt wins, then later, then refused. */
 void outcome_note(struct outcome *outcome, enum matrix_answer answer);
 void outcome_join(struct outcome *outcome, const struct outcome *other);
 enum sink_answer outcome_answer(const struct outcome *outcome);

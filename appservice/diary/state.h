@@ -242,7 +242,7 @@ bool state_transaction_done(struct state *state, const char *txn);
 void state_transaction_note(struct state *state, const char *txn, int64_t now_ms, int64_t forget_before_ms);
 
 /* Where a record stands: in a room, in the message that is known by root, the transaction id under which it was sent.
- * A message may hold several records; its edits are kept with it. */
+ * A message may hold several records; its edits are kept with it. put: in place of where it stood in that room. */
 struct place {
     char *room_id, *root;
 };
@@ -251,7 +251,7 @@ void state_places_free(struct place *list, size_t n);
 void state_place_put(struct state *state, const char *source, const char *id, const char *room_id, const char *root);
 void state_place_drop(struct state *state, const char *source, const char *id, const char *room_id);
 
-/* Which records a message holds: heap. */
+/* Which records a message holds: heap, ended by the function behind it, like all lists here. */
 struct record_name {
     char *source, *id;
 };

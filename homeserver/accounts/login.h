@@ -108,7 +108,10 @@ struct sign_in {
     int64_t access_lifetime_ms, refresh_lifetime_ms; /* 0: no end */
     client_no client;                                /* by OAuth; 0: by none */
 };
+/* Pure but for the draws; any thread. wish is borrowed as long as out is used. */
 void sign_in_prepare(const struct accounts *accounts, const struct device_wish *wish, struct sign_in *out);
+/* A device that is there loses the tokens it had. false: *e is ERROR_INVALID_PARAM (a key of theirs is called so),
+ * ERROR_BOUND (too many devices), ERROR_UNKNOWN. */
 bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *sign_in, struct error *e);
 /* Inside a job, for whoever has proven who they are, by whatever: asks whether the account may sign in (A3), which
  * sign_in_may does alone, writes and tells the hook. false: *e is ERROR_FORBIDDEN, or ERROR_USER_LOCKED. */

@@ -31,7 +31,7 @@ struct keys_offer {
     size_t n_one_time;
     struct offered_key fallback;
 };
-void keys_offer_finish(struct keys_offer *offer);
+void keys_offer_finish(struct keys_offer *offer); /* frees its strings and empties it */
 
 /* Reads device_keys, one_time_keys and fallback_keys of the body, as of this person's device; db: for the signing key
  * of a device that gives none now. false: *e: ERROR_BAD_JSON, _INVALID_PARAM,

@@ -40,6 +40,7 @@ struct smtp_envelope {
     const char *from, *name, *id;
     int64_t wall_ms; /* of the Date */
 };
+/* Pure; appends. */
 bool smtp_message(struct text *out, const struct smtp_envelope *envelope, const struct mail *mail);
 
 /* An unstructured header's value: as it is when it is plain ASCII, otherwise encoded words on folded lines. */

@@ -43,6 +43,7 @@ struct oidc_attempt_values {
     char verifier[OIDC_VALUE_CHARS + 1];
     char challenge[OIDC_VALUE_CHARS + 1]; /* S256 of the verifier */
 };
+/* Pure: the same state gives the same values. */
 void oidc_attempt_values(const struct oidc_attempt_of *of, const char *state, struct oidc_attempt_values *out);
 
 /* Which states were taken. Any thread. A state is put there only once it holds, so that who makes many makes them in

@@ -50,7 +50,7 @@ struct account_data_items {
     struct account_data_item *items;
     size_t n, cap;
 };
-void account_data_items_finish(struct account_data_items *items);
+void account_data_items_finish(struct account_data_items *items); /* frees what is in it and empties it */
 
 /* A room of the user's that may have news. */
 struct gathered_room {

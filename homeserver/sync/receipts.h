@@ -38,7 +38,7 @@ struct receipt_rows {
     size_t n, cap;
 };
 void receipt_rows_add(struct receipt_rows *rows, const struct receipt_row *row); /* copies */
-void receipt_rows_finish(struct receipt_rows *rows);
+void receipt_rows_finish(struct receipt_rows *rows);                             /* frees the rows and empties it */
 
 /* Brings rows from several changes into the order of receipts_gather; of two for one (user, type, thread) only the
  * later one stays. */

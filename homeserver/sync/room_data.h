@@ -36,6 +36,7 @@ void event_rows_finish(struct event_rows *rows);
 struct state_keys {
     struct text keys; /* type and key, each with a NUL behind */
 };
+/* {0} is empty. row: one of state. have walks over all of them. */
 void state_keys_add(struct state_keys *keys, const struct event_row *row);
 bool state_keys_have(const struct state_keys *keys, const char *type, const char *state_key);
 void state_keys_finish(struct state_keys *keys);

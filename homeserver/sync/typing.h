@@ -38,7 +38,7 @@ struct typists {
     user_no *users;
     size_t n;
 };
-void typists_finish(struct typists *typists);
+void typists_finish(struct typists *typists); /* frees the list and empties it */
 
 /* The list, if it changed in (since, upto]; with since 0 if anybody is typing. Who is in unseen (NULL: nobody) is not
  * on it, and begins or ends without a change of it. out: empty; the caller finishes it. Never blocks for more than a

@@ -20,8 +20,8 @@ enum operator_scope {
     SCOPE_ACCOUNTS = 64, /* account states, sessions, export, erasure */
     SCOPE_ALL = 127
 };
-unsigned operator_scope_from(const char *word); /* the bit; 0: unknown. "all": SCOPE_ALL */
-const char *operator_scope_name(enum operator_scope scope);
+unsigned operator_scope_from(const char *word);             /* the bit; 0: unknown. "all": SCOPE_ALL */
+const char *operator_scope_name(enum operator_scope scope); /* one bit; NULL: none is called so. Static storage */
 
 /* Words with spaces between, both ways. from: 0 when there is none, or one is unknown. */
 unsigned operator_scopes_from(const char *words);

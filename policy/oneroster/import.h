@@ -43,7 +43,7 @@ struct import_loss {
     struct text lines;
     struct roster_changes changes; /* of the records, and what follows from them so far */
 };
-void import_loss_finish(struct import_loss *loss);
+void import_loss_finish(struct import_loss *loss); /* frees what is in it and empties it */
 
 struct roster_import {
     struct writer *writer;

@@ -15,6 +15,7 @@ struct office_act {
     struct actor actor;
     struct changing_records records;
 };
+/* Copies *c, but for the actor: nothing is asked or written yet. */
 void office_act_for(struct office_act *office, const struct changing_records *c, const char *because);
 
 /* Asks the gate for the actor of c. */

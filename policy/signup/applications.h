@@ -56,6 +56,7 @@ struct approval {
     const struct contacts *contacts; /* NULL: addresses are not verified here */
 };
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen);
+/* reason: one line of at most APPLICATION_NOTE_MAX bytes, "" for none; it stays with the application and in the log. */
 bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t seen);
 
 /* Whether the actor may see it: whoever could decide, be it with a reason (D9). The applicant's own are

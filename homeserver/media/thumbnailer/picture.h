@@ -54,6 +54,7 @@ struct scaler {
     } * columns;
     unsigned char *rgba; /* what is made; the caller takes it */
 };
+/* false: no memory; nothing is to be freed then. */
 bool scaler_start(struct scaler *scaler, int from_width, int from_height, int width, int height);
 void scaler_row(struct scaler *scaler, const unsigned char *rgba); /* of from_width pixels */
 void scaler_finish(struct scaler *scaler);                         /* frees all but rgba */

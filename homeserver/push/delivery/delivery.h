@@ -68,6 +68,7 @@ struct push_wish {
     bool other_accounts, toggles;
 };
 bool push_delivery_set(struct push_delivery *push, const struct push_wish *wish, struct error *e);
+/* None of theirs of that name: true, nothing changes. Blocks (the writer). */
 bool push_delivery_unset(struct push_delivery *push, user_no user, const char *app_id, const char *pushkey,
                          struct error *e);
 

@@ -27,7 +27,7 @@ struct held_rows {
     const struct held_push *rows;
     size_t n;
 };
-bool held_job_put(struct tx *tx, void *rows, struct error *e);
+bool held_job_put(struct tx *tx, void *rows, struct error *e); /* rows: struct held_rows */
 
 /* Hands over what is due, some of it. true: there may be more. Blocks (reads, the writer). */
 bool held_deliver(struct push_service *service, struct db *db, int64_t now_ms);

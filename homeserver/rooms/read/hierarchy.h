@@ -21,8 +21,8 @@ struct hierarchy_token {
     int64_t max_depth;
     bool suggested_only;
 };
-void hierarchy_token_add(struct text *out, const struct hierarchy_token *token);
-bool hierarchy_token_parse(const char *s, struct hierarchy_token *out); /* false: we write none like it */
+void hierarchy_token_add(struct text *out, const struct hierarchy_token *token); /* appends */
+bool hierarchy_token_parse(const char *s, struct hierarchy_token *out);          /* false: we write none like it */
 
 struct hierarchy_wanted {
     room_no root;

@@ -47,6 +47,7 @@ struct token_pos {
 };
 enum token token_parse_pos(const char *s, const struct incarnations *in, user_no whose, int64_t connection,
                            struct token_pos *out);
+/* Appends; sealed by the key of this run, with a nonce of its own each time. */
 void token_add_pos(struct text *out, struct incarnations *in, user_no whose, int64_t connection,
                    const struct token_pos *what);
 #define TOKEN_POS_MAX 96 /* characters of one */

@@ -75,6 +75,7 @@ struct links_query {
     int64_t open_ms, claimed_ms;
 };
 struct stmt *links_query(struct db *db, const struct links_query *query);
+/* Nothing in *out is borrowed; stmt_end after. */
 bool links_next(struct stmt *q, struct link_row *out);
 
 /* Inside a job. Insert: uses, created_ms and revoked_ms of row are not looked at; send_to: an address in canonical

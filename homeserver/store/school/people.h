@@ -56,6 +56,7 @@ struct people_filter {
 };
 struct people_list;
 struct people_list *people_list(struct db *db, const struct people_filter *filter); /* keeps what it points to */
+/* Its strings are borrowed until the next. end frees list, also before the last row. */
 bool people_list_next(struct people_list *list, struct person_row *row);
 void people_list_end(struct people_list *list);
 

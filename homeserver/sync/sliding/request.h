@@ -40,6 +40,7 @@ struct sliding_part {
     bool narrows;    /* an element of any type does not speak for types that others name */
     uint64_t digest; /* of two that are the same, the same */
 };
+/* Pure. me: the id that "$ME" stands for. A member of whom only lazy loading speaks is not wanted by this. */
 bool sliding_part_wants(const struct sliding_part *part, const char *type, const char *state_key, const char *me);
 
 /* How much of a room is wanted. */
