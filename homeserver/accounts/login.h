@@ -13,7 +13,7 @@
 struct db;
 struct user_row;
 
-#define TOKEN_CHARS 43 /* 255 bits */
+#define TOKEN_CHARS 43 /* 256 bits */
 #define DEVICE_ID_BYTES_MAX 255
 #define DEVICE_NAME_BYTES_MAX 256
 

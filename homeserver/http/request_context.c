@@ -13,7 +13,7 @@
 #include "homeserver/http/router.h"
 #include "homeserver/http/uploads.h"
 
-#define SPARES_MAX 512   /* 0.9 MiB a loop */
+#define SPARES_MAX 512   /* 1.2 MiB a loop */
 #define TOKEN_MAX 4096   /* a longer one is nobody's */
 #define SMALL_BYTES 8192 /* of a reply that is not counted */
 

@@ -6,7 +6,7 @@
  * client really has. A state is immutable once it is here, and counted: whoever answers works on a copy, and of two
  * requests at once the later wins.
  *
- * A state costs some 40 bytes a room. A device has CONNECTIONS_OF_DEVICE of them, the one used longest ago makes way; a
+ * A state costs 48 bytes a room. A device has CONNECTIONS_OF_DEVICE of them, the one used longest ago makes way; a
  * person's hold no more than one in CONNECTIONS_SHARE of the bytes that connections_create says, and then their own go,
  * those used longest ago first; all together hold those bytes, and then whole devices go. What is gone, also by a
  * restart, is put together again from the pos, if that says that the client had everything (sync/sliding/answer.h). */
