@@ -115,7 +115,7 @@ enum matrix_answer sink_say_noted(struct sink_matrix *m, const struct saying *s,
 enum matrix_answer sink_say_edit(struct sink_matrix *m, const struct saying *s, json_t *content);
 enum matrix_answer sink_redact(struct telling *t, const struct saying *s);
 
-/* The content of an edit of a message: now is taken. Pure. */
+/* The content of an edit of a message, a new reference: now is taken. Pure. */
 json_t *sink_edit_of(json_t *now, const char *original);
 
 /* --- Messages and their records (sink_messages.c) --- */

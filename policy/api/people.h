@@ -12,7 +12,7 @@
  * (A1): a new reference. */
 json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_row *row);
 
-/* The same by number, with *version; NULL: not in the records. */
+/* The same by number, a new reference, with *version; NULL: not in the records. */
 json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version);
 
 /* Whether the caller may read what the records of that school say of the person: of two schools that both are in, the

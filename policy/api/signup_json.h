@@ -14,15 +14,16 @@ void signup_json_place(json_t *object, struct db *db, school_no school, class_no
 /* Members "given_name", "family_name", "middle_name", "birth_date", those that were said. */
 void signup_json_person(json_t *object, const struct applicant *person);
 json_t *signup_json_user(struct request *r, struct db *db, user_no user); /* "@…", new reference; 0: null */
-json_t *signup_json_name(struct db *db, user_no user);                    /* display name, "" if there is none */
+json_t *signup_json_name(struct db *db, user_no user); /* the same: display name, "" if there is none */
 
-/* D2: what the child's record says, where they are, and whether a correction is made at once or by the school. */
+/* D2: what the child's record says, where they are, and whether a correction is made at once or by the school. A
+ * new reference. Reads. */
 json_t *signup_json_child(struct request *r, user_no child);
 /* Who is signed in: state, roles, applications, family, what they must know. NULL: r->error. */
 json_t *signup_json_me(struct request *r);
 
 /* An application, for those who decide (with what the record says now, of a correction) or for the applicant (with the
- * posts of who must confirm, A3). */
+ * posts of who must confirm, A3). A new reference. Reads. */
 json_t *signup_json_application(struct request *r, struct db *db, const struct application_row *row, bool own);
 
 /* A1: a list of an office's papers (links, applications) goes through those alone that the caller can know of: of the

@@ -33,6 +33,7 @@ void oauth_code_row_finish(struct oauth_code_row *row); /* frees its strings and
 
 /* Inside a job; the oldest of the person's beyond OAUTH_CODES_MAX go. Strings are borrowed; spent is not read. */
 bool oauth_codes_insert(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES], const struct oauth_code_row *row);
+/* Reads; one that is spent or has expired, too. false: there is none; the caller finishes *row in either case. */
 bool oauth_codes_get(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES], struct oauth_code_row *row);
 bool oauth_codes_spend(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES]);
 bool oauth_codes_forget(struct tx *tx, user_no user); /* device codes that the person has allowed as well */
@@ -54,6 +55,7 @@ void oauth_device_code_row_finish(struct oauth_device_code_row *row); /* the sam
 bool oauth_device_codes_insert(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES],
                                const unsigned char user_code[TOKEN_HASH_BYTES],
                                const unsigned char place[TOKEN_HASH_BYTES], const struct oauth_device_code_row *row);
+/* Reads: whether one more may wait of that place, and of all. */
 bool oauth_device_codes_have_room(struct db *db, const unsigned char place[TOKEN_HASH_BYTES]);
 
 /* By the code that the program has, and by the one that the person types. */
