@@ -4,8 +4,8 @@
 
 #include "appservice/diary/reading.h"
 
-/* Adds a file's records. NULL: good; otherwise what is wrong, and what was added counts for nothing. Rows that are not
- * good are noted in the reading. */
+/* Adds a file's records. NULL: good; otherwise what is wrong (static storage), and what was added counts for nothing.
+ * Rows that are not good are noted in the reading. */
 const char *csv_read_records(struct reading *reading, const char *bytes, size_t len);
 
 #endif

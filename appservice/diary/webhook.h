@@ -23,8 +23,8 @@ enum webhook_verdict { WEBHOOK_GOOD, WEBHOOK_STALE, WEBHOOK_FOREIGN };
 enum webhook_verdict webhook_check(const char *secret, const char *timestamp, const char *signature, const char *body,
                                    size_t len, int64_t now_ms, unsigned char hash[RECORD_HASH_BYTES]);
 
-/* Adds what the body says. NULL: good; otherwise what is wrong with all of it. A record that is not good is noted in
- * the reading. */
+/* Adds what the body says. NULL: good; otherwise what is wrong with all of it, static storage. A record that is not
+ * good is noted in the reading. */
 const char *webhook_read_records(struct reading *reading, const char *body, size_t len);
 
 #endif

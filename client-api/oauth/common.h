@@ -30,7 +30,7 @@ bool oauth_is_on(struct request *r);
 /* The request's form, an object of strings; the caller's reference. NULL: refused. */
 json_t *oauth_form(struct request *r);
 
-/* A parameter, NULL: not there. oauth_needs: refused then, naming it. */
+/* A parameter, borrowed from form; NULL: not there, or empty. oauth_needs: refused then, naming it. */
 const char *oauth_param(const json_t *form, const char *name);
 bool oauth_needs(struct request *r, const json_t *form, const char *name, const char **out);
 

@@ -22,7 +22,7 @@ struct request;
 #define FORM_FROM_FIELD "from"
 void form_from_add(struct text *out, const struct request *r, const char *here);
 
-/* The page of this server where the form of body stood; "/parta/account" if it does not say. */
+/* The page of this server where the form of body stood; "/parta/account" if it does not say. Borrowed from body. */
 const char *form_from_page(const json_t *body);
 
 /* Whether whoever is signed in was shown the form of body, or nobody in particular was. */

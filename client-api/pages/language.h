@@ -25,7 +25,7 @@ int plural_en(int64_t n);
 /* Refuses with a sentence of words.txt, as refuse does; for a form that is shown again. Returns false. */
 bool page_refuse(struct request *r, enum error_code code, enum word sentence);
 
-/* The sentence of an error; NULL: there is none. */
+/* The sentence of an error, static storage; NULL: there is none. */
 const char *page_error_in(const struct error *e, enum language language);
 
 #endif

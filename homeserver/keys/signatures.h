@@ -29,7 +29,7 @@ const char *signature_in(const json_t *object, const char *user_id, const char *
 /* Whether it is the signature of these bytes by the key, all in base64. */
 bool signature_good(const char *signature, const char *key, const char *bytes, size_t len);
 
-/* signature_in and signature_good in one: NULL: there is no good one of this id. */
+/* signature_in and signature_good in one: NULL: there is no good one of this id. Borrowed from object. */
 const char *signature_by(const json_t *object, const struct text *bytes, const char *user_id, const char *key_id,
                          const char *key);
 

@@ -166,7 +166,8 @@ bool column_needed(const struct table *table, int column, enum oneroster version
 bool word_is(const char *value, const char *word); /* in any case */
 bool bool_is_true(const char *value);              /* of a CELL_BOOL that is right */
 
-/* What is wrong with a cell's value, "" included. NULL: nothing. CELL_STATUS is always right here. */
+/* What is wrong with a cell's value, "" included. NULL: nothing; else static storage. CELL_STATUS
+ * is always right here. */
 const char *column_fault(const struct column *column, enum oneroster version, const char *value);
 
 /* The word of a status cell. delta: the file is one, and must say. */
