@@ -47,6 +47,7 @@ enum {
     HELD_MESSAGES,
     HELD_PUSHES_DUE,
     ROSTERS,
+    UNTOLD_HEARERS,
     N
 };
 static const struct statement TEXTS[N] = {
@@ -86,6 +87,7 @@ static const struct statement TEXTS[N] = {
     [HELD_MESSAGES] = WITHIN_A_DAY("held_messages", "due_ms"),
     [HELD_PUSHES_DUE] = WITHIN_A_DAY("held_pushes", "due_ms"),
     [ROSTERS] = WITHIN_A_DAY("roster_mirrors", "newest_ms"),
+    [UNTOLD_HEARERS] = WITHIN_A_DAY("untold_hearers", "due_ms"),
 };
 STATEMENTS(STAMPS, "stamps", TEXTS);
 

@@ -131,11 +131,10 @@ bool notice_send(struct changing_records *c, user_no user, const char *body, cha
     return true;
 }
 
-bool notice_tell(struct changing_records *c, user_no user, const char *ru, const char *en)
+bool notice_tell(struct changing_records *c, user_no user, const char *ru, const char *en, bool *many)
 {
     struct appended out;
     struct text body = TEXT_INIT;
-    bool many;
     char *language = users_language(c->tx->db, user);
     if (language == NULL || strcmp(language, "ru") == 0)
         text_adds(&body, ru);
@@ -143,7 +142,7 @@ bool notice_tell(struct changing_records *c, user_no user, const char *ru, const
         text_adds(&body, "\n\n");
     if (language == NULL || strcmp(language, "ru") != 0)
         text_adds(&body, en);
-    bool done = say(c, user, body.data, TOLD_A_DAY, &out, &many);
+    bool done = say(c, user, body.data, TOLD_A_DAY, &out, many);
     text_finish(&body);
     free(language);
     return done;

@@ -14,7 +14,7 @@
 
 #define NOTICE_BYTES_MAX 4096
 #define NOTICES_A_DAY 20 /* to one person, whoever sends them (J5) */
-#define TOLD_A_DAY 10    /* of which what the server tells by itself takes so many, and leaves the rest */
+#define TOLD_A_DAY 10    /* of which what the server tells by itself takes so many, and the rest waits */
 
 /* Inside a job: ACT_NOTICE. body: what the person reads, UTF-8. The log says who told whom, not what. event_id: of the
  * message. false: *c->e, and the job must answer false. */
@@ -22,7 +22,7 @@ bool notice_send(struct changing_records *c, user_no user, const char *body, cha
 
 /* Inside a job: what follows from an act that has been decided and is logged, told to somebody whom it concerns, in the
  * language that they have chosen, or in both; not asked of any gate, nor logged. ru, en: UTF-8, together of at most
- * NOTICE_BYTES_MAX. Not said to whoever has had TOLD_A_DAY. false: *c->e. */
-bool notice_tell(struct changing_records *c, user_no user, const char *ru, const char *en);
+ * NOTICE_BYTES_MAX. *many: they have had TOLD_A_DAY and this one is not said: the caller keeps it. false: *c->e. */
+bool notice_tell(struct changing_records *c, user_no user, const char *ru, const char *en, bool *many);
 
 #endif

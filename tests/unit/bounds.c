@@ -77,6 +77,7 @@ static const struct {
     {"left_custodies", "the same of guardians who were erased: one of a child", OFFICE},
     {"guardianships", "two of a child (D5), each by a link of the child's", SMALL},
     {"untold_guardians", "guardianships, until they are told", SMALL},
+    {"untold_hearers", "the same: HEARERS_MAX of each", SMALL},
     {"roster_members", "one in a room, by the roster", SMALL},
     {"direct_rooms", "rooms", SMALL},
     {"losses", "what a roster took: of a person one a school and kind, for LOSS_LATELY_DAYS", SMALL},

@@ -332,6 +332,7 @@ static const struct {
     {"taken_records", "taken_ms", NOW},
     {"taken_states", "taken_ms", NOW},
     {"to_device_transactions", "done_ms", NOW},
+    {"untold_hearers", "due_ms", ONE_DAY},
     {"urgent_messages", "sent_ms", NOW},
     {"users", "created_ms", TOLD},
     {"verifications", "created_ms", MADE},

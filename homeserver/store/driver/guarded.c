@@ -272,6 +272,7 @@ const struct guarded_table GUARDED_TABLES[] = {
     FREE("profile_fields", "people's own; names follow from the records"),
     FREE("recovery_codes", "they go with their second factor"),
     FREE("untold_guardians", "of which guardianships somebody is to be told still"),
+    FREE("untold_hearers", "the same, and who"),
     FREE("page_sessions", "who has signed in with a browser, for some hours"),
     FREE("access_tokens", "they go with their session"),
     FREE("refresh_tokens", "they go with their session"),

@@ -659,6 +659,16 @@ static const char *const MIGRATIONS[] = {
     " by_user INTEGER NOT NULL," /* who need not be told; 0: nobody */
     " PRIMARY KEY (child, guardian)) STRICT;"
     "CREATE INDEX untold_guardians_guardian ON untold_guardians (guardian);",
+
+    /* 40: by whom it is still to be heard: each hearer has had as many notices a day as there may be, or cannot be told
+     * now, for themselves alone */
+    "CREATE TABLE untold_hearers ("
+    " hearer INTEGER NOT NULL REFERENCES users, child INTEGER NOT NULL REFERENCES users,"
+    " guardian INTEGER NOT NULL REFERENCES users, due_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (hearer, child, guardian)) STRICT;"
+    "CREATE INDEX untold_hearers_due ON untold_hearers (due_ms, hearer);"
+    "CREATE INDEX untold_hearers_child ON untold_hearers (child, guardian);"
+    "CREATE INDEX untold_hearers_guardian ON untold_hearers (guardian);",
 };
 
 int schema_version(void)

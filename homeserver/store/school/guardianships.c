@@ -11,6 +11,11 @@
     "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "                                      \
     "LEFT JOIN custodies k ON k.child = g.child AND k.guardian = g.guardian "
 
+/* D9: one that is not in force is not told meanwhile. */
+#define TO_HEAR(now)                                                                                                   \
+    " JOIN guardianships g ON g.child = h.child AND g.guardian = h.guardian WHERE h.due_ms <= $" #now                  \
+    " AND " IN_FORCE("g")
+
 enum {
     ALL,
     OF_PERSON,
@@ -24,7 +29,13 @@ enum {
     DELETE,
     UNTOLD,
     UNTOLD_PUT,
-    TOLD,
+    SPREAD,
+    TO_HEAR_PUT,
+    TO_HEAR_FIRST,
+    TO_HEAR_OF,
+    HEARD,
+    HEAR_LATER,
+    HEARD_BY_ALL,
     N
 };
 static const struct statement TEXTS[N] = {
@@ -47,13 +58,22 @@ static const struct statement TEXTS[N] = {
              EPOCH_PEOPLE, GUARDED},
     [COUNTS_AGAIN] = {"UPDATE guardianships SET since_ms = $3 WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE},
     [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
-    [UNTOLD] = "SELECT child, guardian, by_user FROM untold_guardians LIMIT 1",
+    [UNTOLD] = "SELECT child, guardian, by_user FROM untold_guardians ORDER BY child, guardian LIMIT 1",
     /* A roster that brings a school's families tells nobody of them: only whoever answered for the child before. */
     [UNTOLD_PUT] = "INSERT INTO untold_guardians (child, guardian, by_user) SELECT $1, $2, $3"
                    " WHERE NOT EXISTS (SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2)"
                    " AND ($4 <> 0 OR EXISTS (SELECT 1 FROM guardianships WHERE child = $1 AND since_ms < $5))"
                    " ON CONFLICT (child, guardian) DO NOTHING",
-    [TOLD] = "DELETE FROM untold_guardians WHERE child = $1 AND guardian = $2",
+    [SPREAD] = "DELETE FROM untold_guardians WHERE child = $1 AND guardian = $2",
+    [TO_HEAR_PUT] = "INSERT INTO untold_hearers (hearer, child, guardian, due_ms) VALUES ($1, $2, $3, $4)"
+                    " ON CONFLICT (hearer, child, guardian) DO NOTHING",
+    [TO_HEAR_FIRST] = "SELECT h.hearer FROM untold_hearers h" TO_HEAR(1) " ORDER BY h.due_ms, h.hearer LIMIT 1",
+    [TO_HEAR_OF] = "SELECT h.child, h.guardian FROM untold_hearers h" TO_HEAR(
+        1) " AND h.hearer = $2"
+           " ORDER BY h.due_ms, h.child, h.guardian LIMIT $3",
+    [HEARD] = "DELETE FROM untold_hearers WHERE hearer = $1 AND child = $2 AND guardian = $3",
+    [HEAR_LATER] = "UPDATE untold_hearers SET due_ms = $2 WHERE hearer = $1 AND due_ms < $2",
+    [HEARD_BY_ALL] = "DELETE FROM untold_hearers WHERE child = $1 AND guardian = $2",
 };
 STATEMENTS(GUARDIANSHIPS, "guardianships", TEXTS);
 
@@ -124,7 +144,9 @@ bool guardianships_count_again(struct tx *tx, user_no child, user_no guardian)
 
 bool guardianships_delete(struct db *db, user_no child, user_no guardian)
 {
-    return guardianships_told(db, child, guardian) && db_run(db, &GUARDIANSHIPS, DELETE, "ii", child, guardian);
+    return guardianships_spread(db, child, guardian) &&
+           db_run(db, &GUARDIANSHIPS, HEARD_BY_ALL, "ii", child, guardian) &&
+           db_run(db, &GUARDIANSHIPS, DELETE, "ii", child, guardian);
 }
 
 bool guardianships_untold(struct db *db, struct guardianship_row *out)
@@ -137,7 +159,37 @@ bool guardianships_untold(struct db *db, struct guardianship_row *out)
     return found;
 }
 
-bool guardianships_told(struct db *db, user_no child, user_no guardian)
+bool guardianships_spread(struct db *db, user_no child, user_no guardian)
 {
-    return db_run(db, &GUARDIANSHIPS, TOLD, "ii", child, guardian);
+    return db_run(db, &GUARDIANSHIPS, SPREAD, "ii", child, guardian);
+}
+
+bool guardianships_to_hear(struct tx *tx, user_no hearer, user_no child, user_no guardian)
+{
+    return db_run(tx->db, &GUARDIANSHIPS, TO_HEAR_PUT, "iiii", hearer, child, guardian, tx->now_ms);
+}
+
+user_no guardianships_next_hearer(struct db *db, int64_t now_ms)
+{
+    return db_int(db, &GUARDIANSHIPS, TO_HEAR_FIRST, 0, "i", now_ms);
+}
+
+int guardianships_unheard(struct db *db, user_no hearer, int64_t now_ms, struct guardianship_row *out, int max)
+{
+    int n = 0;
+    struct stmt *q = db_query(db, &GUARDIANSHIPS, TO_HEAR_OF, "iii", now_ms, hearer, (int64_t)max);
+    while (n < max && stmt_next(q))
+        out[n++] = (struct guardianship_row){.child = col_int(q, 0), .guardian = col_int(q, 1)};
+    stmt_end(q);
+    return n;
+}
+
+bool guardianships_heard(struct db *db, user_no hearer, user_no child, user_no guardian)
+{
+    return db_run(db, &GUARDIANSHIPS, HEARD, "iii", hearer, child, guardian);
+}
+
+bool guardianships_hear_later(struct db *db, user_no hearer, int64_t due_ms)
+{
+    return db_run(db, &GUARDIANSHIPS, HEAR_LATER, "ii", hearer, due_ms);
 }

@@ -51,8 +51,18 @@ bool guardianships_count_again(struct tx *tx, user_no child,
 bool guardianships_delete(struct db *db, user_no child, user_no guardian);
 
 /* Of what guardianships_put has added, whoever answers for the child is to be told (policy/signup/guardian_told.h): one
- * that nobody has been told of yet, its child, guardian and by. false: there is none. */
+ * of which it is not known yet who hears it, its child, guardian and by; by number. false: there is none. */
 bool guardianships_untold(struct db *db, struct guardianship_row *out);
-bool guardianships_told(struct db *db, user_no child, user_no guardian); /* inside a job */
+/* Inside a job: now it is known, each by guardianships_to_hear. */
+bool guardianships_spread(struct db *db, user_no child, user_no guardian);
+/* Inside a job: hearer is to be told, from now on; until then or until the guardianship ends there is a row. */
+bool guardianships_to_hear(struct tx *tx, user_no hearer, user_no child, user_no guardian);
+
+/* Whose turn it is to be told of something: who has waited longest, of guardianships in force. 0: nobody's. */
+user_no guardianships_next_hearer(struct db *db, int64_t now_ms);
+/* Child and guardian, at most max, of which hearer is to be told now, those first that have waited longest. */
+int guardianships_unheard(struct db *db, user_no hearer, int64_t now_ms, struct guardianship_row *out, int max);
+bool guardianships_heard(struct db *db, user_no hearer, user_no child, user_no guardian); /* inside a job */
+bool guardianships_hear_later(struct db *db, user_no hearer, int64_t due_ms); /* inside a job: not before due_ms */
 
 #endif
