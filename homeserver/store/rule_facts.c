@@ -158,7 +158,7 @@ static const struct statement TEXTS[] = {
                "e", 3) ") OR EXISTS (SELECT 1"
                        " FROM guardianships g JOIN enrollments e ON e.user_no = g.child AND e.role = 'pupil'"
                        " WHERE g.guardian = w.user_no AND g.child <> $4 AND e.class_no = $1 AND " NOT_PAST(
-                           "e", 3) " AND " IN_FORCE("g") ") LIMIT 1",
+                           "e", 3) " AND " IN_FORCE("g") ") ORDER BY w.user_no LIMIT 1",
     [MEETINGS] = "SELECT DISTINCT w.user_no, x.class_no FROM (" BARRED_FROM(1) ") w CROSS JOIN " PLACES_LATER(
         "$1") " x JOIN classes c ON c.class_no = x.class_no AND c.ended = 0 WHERE x.class_no IN (SELECT y.class_no"
               " FROM " PLACES_LATER("w.user_no") " y) ORDER BY 1, 2",

@@ -61,13 +61,13 @@ static const struct statement TEXTS[COUNT] = {
                " ORDER BY CASE WHEN m.user_no IS NULL THEN 1 ELSE 0 END, p.room_no DESC, p.pos DESC LIMIT 500",
     [PICTURED_ROOMS] = "SELECT p.room_no FROM media_places p JOIN room_state s ON s.room_no = p.room_no"
                        " AND s.type = 'm.room.avatar' AND s.state_key = '' AND s.pos = p.pos WHERE p.media_no = $1"
-                       " LIMIT 200",
-    [PICTURED_PEOPLE] =
-        "SELECT user_no FROM profile_fields WHERE field = 'avatar_url' AND value = '\"' || $1 || '\"' LIMIT 20",
+                       " ORDER BY p.room_no DESC LIMIT 200",
+    [PICTURED_PEOPLE] = "SELECT user_no FROM profile_fields WHERE field = 'avatar_url' AND value = '\"' || $1 || '\"'"
+                        " ORDER BY user_no LIMIT 20",
     [ENCRYPTED_ROOMS] = "SELECT u.room_no FROM memberships u JOIN memberships m ON m.room_no = u.room_no"
                         " JOIN room_state s ON s.room_no = u.room_no" JOINS
                         "WHERE u.user_no = $1 AND m.user_no = $2 AND m.membership IN ('join', 'leave', 'ban')"
-                        " AND u.joined_pos > 0 LIMIT 500",
+                        " AND u.joined_pos > 0 ORDER BY u.room_no DESC LIMIT 500",
     [WAS_ENCRYPTED] = "SELECT 1 FROM memberships u JOIN room_state s ON s.room_no = u.room_no" JOINS
                       "WHERE u.user_no = $1 AND u.joined_pos > 0 LIMIT 1",
     [IN_ACCOUNT_DATA] = "SELECT 1 FROM account_data WHERE user_no = $1 AND content LIKE '%' || $2 || '%' LIMIT 1",
@@ -76,7 +76,7 @@ static const struct statement TEXTS[COUNT] = {
     [IN_REPORTS] = "SELECT 1 FROM reports WHERE accused = $1 AND state = 'open' AND evidence LIKE '%' || $2 || '%'"
                    " LIMIT 1",
     [HAS_HASH] = "SELECT 1 FROM media WHERE hash = $1 LIMIT 1",
-    [GONE_NEXT] = "SELECT hash FROM media_gone LIMIT 1",
+    [GONE_NEXT] = "SELECT hash FROM media_gone ORDER BY hash LIMIT 1",
     [INSERT] = "INSERT INTO media (media_id, user_no, school_no, hash, bytes, type, name, created_ms, pos, sent,"
                " forget_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10) RETURNING media_no",
     [FILL] =

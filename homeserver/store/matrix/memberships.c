@@ -53,10 +53,10 @@ static const struct statement TEXTS[COUNT] = {
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
     [SHARE] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
-              " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
+              " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' ORDER BY a.room_no LIMIT 1",
     [SHARED_AT] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
                   " AND b.membership = 'join' AND b.joined_pos <= $3 WHERE a.user_no = $1 AND a.membership = 'join'"
-                  " AND a.joined_pos <= $3 LIMIT 1",
+                  " AND a.joined_pos <= $3 ORDER BY a.room_no LIMIT 1",
     [JOINED_AFTER] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = 'join' AND joined_pos > $2"
                      " ORDER BY user_no",
     [USERS] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = $2 ORDER BY user_no",

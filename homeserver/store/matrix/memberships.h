@@ -56,7 +56,7 @@ bool memberships_next_room(struct stmt *q, struct membership_room *row);
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
 void memberships_counts(struct db *db, room_no room, int64_t *joined, int64_t *invited); /* both at once */
 room_no memberships_shared_room(struct db *db, user_no a,
-                                user_no b); /* one to which both are joined; 0: there is none */
+                                user_no b); /* the oldest to which both are joined; 0: there is none */
 /* Whether there is one. */
 bool memberships_share_room(struct db *db, user_no a, user_no b);
 
