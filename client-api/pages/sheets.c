@@ -9,9 +9,11 @@
 #include "client-api/pages/qr.h"
 #include "client-api/pages/routes.h"
 #include "homeserver/base/casefold.h"
+#include "client-api/pages/view_rows.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
@@ -28,11 +30,13 @@
 #include "policy/api/api.h"
 #include "policy/api/list.h"
 #include "policy/api/signup_json.h"
+#include "policy/signup/applications.h"
 #include "policy/signup/links.h"
 
 #define PEOPLE_MAX 300 /* of a class, guardians included */
 #define OPEN_LINKS_MAX 16
 #define LINKS_READ_MAX 200
+#define WAITING_MAX 200
 
 struct member {
     user_no user;
@@ -188,6 +192,61 @@ static struct class_people *list_people(const struct roll *roll, struct class_vi
     return rows;
 }
 
+static enum word word_of(const char *group, const char *name)
+{
+    char key[40];
+    snprintf(key, sizeof key, "%s.%.24s", group, name != NULL ? name : "");
+    return word_named(key);
+}
+
+/* The names that they gave, else those of their account. */
+static const char *applicant_name(struct request *r, struct view_rows *rows, const struct application_row *row)
+{
+    const struct applicant *said = &row->person;
+    struct text name = TEXT_INIT;
+    if (row->kind != APPLICATION_CORRECTION)
+        text_addf(&name, "%s %s %s", said->family, said->given, said->middle);
+    json_t *account = signup_json_name(r->db, row->user);
+    bool none = name.len == 0 || text_is_blank(name.data);
+    const char *out = view_rows_text(rows, none ? json_string_value(account) : name.data);
+    json_decref(account);
+    text_finish(&name);
+    return out;
+}
+
+static void add_waiting(struct request *r, struct view_rows *rows, const struct application_row *row, bool settled)
+{
+    struct class_waiting *one = view_rows_add(rows, sizeof *one);
+    json_t *child = row->child != 0 ? signup_json_name(r->db, row->child) : NULL;
+    one->name = applicant_name(r, rows, row);
+    one->kind = word_of("application", application_kind_name(row->kind));
+    one->role = word_of("role", row->role != 0 ? school_role_name(row->role) : NULL);
+    one->child = view_rows_text(rows, json_string_value(child));
+    one->settled = settled;
+    json_decref(child);
+}
+
+/* C1: whose applications of this class wait, as far as the reader could decide them. */
+static void find_waiting(struct request *r, const struct actor *actor, class_no class, struct view_rows *rows)
+{
+    struct application_row row;
+    bool school_mode = rooms_settings(r->server->rooms)->school_mode;
+    struct stmt *q = applications_query(r->db, &(struct applications_query){.kind = APPLICATION_KIND__COUNT,
+                                                                            .state = APPLICATION_WAITING,
+                                                                            .school = school_of_class(r->db, class),
+                                                                            .class = class,
+                                                                            .limit = WAITING_MAX});
+    while (applications_next(q, &row)) {
+        if (api_kept_from(r, r->db, row.user) || api_kept_from(r, r->db, row.child) ||
+            !application_may_see(r->db, school_mode, actor, &row))
+            continue;
+        json_t *told = signup_json_for_decider(r, actor, &row);
+        add_waiting(r, rows, &row, json_is_true(json_object_get(told, "settled")));
+        json_decref(told);
+    }
+    stmt_end(q);
+}
+
 static bool get_class(struct request *r)
 {
     struct actor actor;
@@ -201,7 +260,12 @@ static bool get_class(struct request *r)
                               .class_title = json_get_string(place, "class_title"),
                               .school = json_get_string(place, "school_name")};
     struct class_people *rows = list_people(roll, &view);
+    struct view_rows waiting = {0};
+    find_waiting(r, &actor, class, &waiting);
+    view.waiting = waiting.all;
+    view.waiting_n = waiting.n;
     bool done = html_class(r, &view);
+    view_rows_finish(&waiting);
     json_decref(place);
     free(rows);
     roll_finish(roll);

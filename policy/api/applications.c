@@ -6,7 +6,6 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/store/school/custodies.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
@@ -15,20 +14,6 @@
 #include "policy/signup/applications.h"
 
 #define APPROVED_CHILDREN_MAX 20
-
-/* D9: who may say how it stands with the child's custody is shown that this is why somebody
- * waits, and needs a reason. */
-static json_t *for_decider(struct request *r, const struct actor *actor, const struct application_row *row)
-{
-    struct error ignored;
-    json_t *out = signup_json_application(r, r->db, row, false);
-    bool settled = row->kind == APPLICATION_GUARDIAN && row->state == APPLICATION_WAITING && row->child != 0 &&
-                   custodies_stand(r->db, row->child);
-    if (settled && school_gate(r->db, rooms_settings(r->server->rooms)->school_mode, actor, ACT_CUSTODY,
-                               &(struct subject){.target = row->child, .other = row->user}, NULL, NULL, &ignored))
-        json_object_set_new(out, "settled", json_true());
-    return out;
-}
 
 static void read_application(struct api_listing *l, struct api_row *out)
 {
@@ -39,7 +24,7 @@ static void read_application(struct api_listing *l, struct api_row *out)
     out->about[0] = row.user;
     out->about[1] = row.child;
     if (application_may_see(l->r->db, rooms_settings(l->r->server->rooms)->school_mode, &l->actor, &row))
-        out->item = for_decider(l->r, &l->actor, &row);
+        out->item = signup_json_for_decider(l->r, &l->actor, &row);
 }
 
 /* ?school=…&class=…&kind=…&state=…: without a state, those that wait. What the caller could not decide is not there. */
@@ -80,7 +65,7 @@ static bool get_application(struct request *r)
         if (application_is_own(r->db, &row, actor.user))
             value = caller_is_person(r, true) ? signup_json_application(r, r->db, &row, true) : NULL;
         else if (application_may_see(r->db, school_mode, &actor, &row))
-            value = for_decider(r, &actor, &row);
+            value = signup_json_for_decider(r, &actor, &row);
         version = application_version(r->db, &row);
     }
     application_finish(&row);

@@ -8,6 +8,8 @@
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
@@ -149,6 +151,18 @@ json_t *signup_json_application(struct request *r, struct db *db, const struct a
     add_namesakes(out, r, db, row);
     if (row->kind == APPLICATION_CORRECTION)
         json_object_set_new(out, "record", record_of(db, row->child));
+    return out;
+}
+
+json_t *signup_json_for_decider(struct request *r, const struct actor *actor, const struct application_row *row)
+{
+    struct error ignored;
+    json_t *out = signup_json_application(r, r->db, row, false);
+    bool settled = row->kind == APPLICATION_GUARDIAN && row->state == APPLICATION_WAITING && row->child != 0 &&
+                   custodies_stand(r->db, row->child);
+    if (settled && school_gate(r->db, rooms_settings(r->server->rooms)->school_mode, actor, ACT_CUSTODY,
+                               &(struct subject){.target = row->child, .other = row->user}, NULL, NULL, &ignored))
+        json_object_set_new(out, "settled", json_true());
     return out;
 }
 

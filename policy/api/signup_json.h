@@ -26,6 +26,10 @@ json_t *signup_json_me(struct request *r);
  * posts of who must confirm, A3). A new reference. Reads. */
 json_t *signup_json_application(struct request *r, struct db *db, const struct application_row *row, bool own);
 
+/* The same for an actor who could decide (application_may_see). D9: whoever may say how it stands with the child's
+ * custody is told that this is why somebody waits, and needs a reason: "settled". */
+json_t *signup_json_for_decider(struct request *r, const struct actor *actor, const struct application_row *row);
+
 /* A1: a list of an office's papers (links, applications) goes through those alone that the caller can know of: of the
  * staff who are of one school, that school's; of the rest of the people none (false), so that neither its pages nor
  * their numbers tell of the others. *school: 0, or what the caller has named. */
