@@ -235,7 +235,7 @@ static void write_row(struct rewriting *w, struct csv_reader *reader, const stru
         csv_add_cell(&w->input->out, mended != NULL ? mended : "");
     }
     text_addc(&w->input->out, '\n');
-    if (w->manifest && word_is(row->fields[0], "oneroster.version"))
+    if (w->manifest && w->n > 1 && word_is(row->fields[0], "oneroster.version"))
         w->c->version =
             strncmp(mend_version(row->fields[0], row->fields[1]), "1.1", 3) == 0 ? ONEROSTER_1_1 : ONEROSTER_1_2;
 }

@@ -557,15 +557,22 @@ static bool custody_fits(const struct changing_records *c, user_no child, user_n
 }
 
 /* What a roster or the office says of a guardian by name; what follows from other children is derived anew. */
-static bool end_guardian_roles(struct doing *d, user_no guardian)
+static bool is_guardian_by_name(const struct role_row *row, school_no unused)
+{
+    return row->role == ROLE_GUARDIAN && strcmp(row->source, SOURCE_DERIVED) != 0;
+}
+
+/* Of the person's roles those of which ends says so. */
+static bool end_roles(struct doing *d, user_no user, bool (*ends)(const struct role_row *row, school_no school),
+                      school_no school)
 {
     struct role_row *list = NULL, row;
     size_t n = 0;
     bool good = true;
     struct db *db = d->c->tx->db;
-    struct stmt *q = roles_of_person(db, guardian);
+    struct stmt *q = roles_of_person(db, user);
     while (roles_next(q, &row))
-        if (row.role == ROLE_GUARDIAN && strcmp(row.source, SOURCE_DERIVED) != 0) {
+        if (ends(&row, school)) {
             list = xrealloc(list, (n + 1) * sizeof *list);
             row.source = xstrdup(row.source);
             list[n++] = row;
@@ -588,7 +595,7 @@ bool change_custody(struct changing_records *c, user_no child, user_no guardian,
         return false;
     bool good = custody_fits(c, child, guardian, now, custody, reason) &&
                 ((custodies_set(c->tx, child, guardian, custody) &&
-                  (custody != CUSTODY_NO_CONTACT || end_guardian_roles(&d, guardian)) &&
+                  (custody != CUSTODY_NO_CONTACT || end_roles(&d, guardian, is_guardian_by_name, 0)) &&
                   (now != CUSTODY_NO_CONTACT || custody == CUSTODY_NO_CONTACT ||
                    guardianships_count_again(c->tx, child, guardian))) ||
                  failed(c));
@@ -731,24 +738,9 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
 
 /* --- Leaving (G1, G2) --- */
 
-static bool end_roles_at(struct doing *d, user_no user, school_no school)
+static bool is_at(const struct role_row *row, school_no school)
 {
-    struct role_row rows[64], row;
-    char sources[64][SOURCE_BYTES];
-    int n = 0;
-    bool good = true;
-    struct stmt *q = roles_of_person(d->c->tx->db, user);
-    while (n < 64 && roles_next(q, &row))
-        if (row.school == school) {
-            snprintf(sources[n], SOURCE_BYTES, "%s", row.source);
-            rows[n++] = row;
-        }
-    stmt_end(q);
-    for (int i = 0; i < n && good; ++i) {
-        rows[i].source = sources[i];
-        good = roles_delete(d->c->tx->db, &rows[i]);
-    }
-    return good || failed(d->c);
+    return row->school == school;
 }
 
 static bool end_enrollments_at(struct doing *d, user_no user, school_no school)
@@ -814,7 +806,7 @@ bool change_leave_school(struct changing_records *c, user_no user, school_no sch
     if (!start(&d, c, ACT_LEAVE_SCHOOL, &(struct subject){.school = school, .target = user, .roster_kept = kept}))
         return false;
     bool good = end_enrollments_at(&d, user, school) && end_guardianships_at(&d, user, school) &&
-                end_roles_at(&d, user, school) && drop_unsupported(&d, user) &&
+                (end_roles(&d, user, is_at, school) || failed(c)) && drop_unsupported(&d, user) &&
                 (taken_forget(c->tx, user) || failed(c)); /* who is told to leave does not come back by a roster */
     return finish(&d, good, "person.leave_school", school, subject_json(c, user, 0, 0), NULL);
 }

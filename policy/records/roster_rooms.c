@@ -63,8 +63,9 @@ struct wanted_room {
 /* The policy in force in the school; 0: the server's own. */
 static const struct school_policy *policy_of(struct roster_rooms *p, school_no school)
 {
-    if (p->policy_of != school) {
+    if (!p->policy_asked || p->policy_of != school) {
         policies_in_force(p->tx->db, school, &p->policy);
+        p->policy_asked = true;
         p->policy_of = school;
     }
     return &p->policy;

@@ -23,7 +23,8 @@ struct roster_rooms {
     struct changelog *changelog;
     struct error *e;
     user_no service;     /* @parta:server */
-    school_no policy_of; /* whose policy was asked last; 0: none was, or the server's own */
+    bool policy_asked;   /* is there: */
+    school_no policy_of; /* whose policy was asked last; 0: the server's own */
     struct school_policy policy;
 };
 
