@@ -9,8 +9,8 @@ struct error;
 
 #define CONTACT_BYTES_MAX 254
 
-enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "msisdn" */
-const char *contact_medium_name(enum contact_medium medium);           /* "email", "msisdn"; static storage */
+enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE };                 /* on the wire "email", "msisdn" */
+const char *contact_medium_name(enum contact_medium medium);          /* "email", "msisdn"; static storage */
 bool contact_medium_from(const char *name, enum contact_medium *out); /* false: it is neither, or NULL; *out stays */
 
 /* In canonical form: an e-mail address in lower case, a number's digits (E.164). */
