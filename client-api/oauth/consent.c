@@ -77,6 +77,7 @@ static bool show(struct request *r, const struct authorization *a)
     if (name == NULL)
         name = json_get_string(a->client.metadata, "client_uri");
     const struct page_handover asks = page_handover_asks(r, false);
+    char *who = page_who(r);
     bool done = html_consent(r, &(struct consent_view){.broken = a->refused != OAUTH_OK,
                                                        .password = asks.password,
                                                        .factor = asks.factor,
@@ -84,6 +85,7 @@ static bool show(struct request *r, const struct authorization *a)
                                                        .name = name,
                                                        .where = where.data,
                                                        .user_id = r->identity.user_id,
+                                                       .who = who,
                                                        .other = other.data,
                                                        .client_id = asked->client_id,
                                                        .redirect_uri = uri,
@@ -96,6 +98,7 @@ static bool show(struct request *r, const struct authorization *a)
     if (done && a->refused != OAUTH_OK)
         reply_status(r, 400);
     page_may_lead_to(r, uri);
+    free(who);
     text_finish(&other);
     text_finish(&where);
     return done;
@@ -163,9 +166,11 @@ static bool show_device(struct request *r, const struct oauth_device_code_row *r
     text_adds(&other, "/parta/sign-in");
     text_add_pair(&other, '?', "next", here.data);
     const char *name = json_get_string(client.metadata, "client_name");
+    char *who = page_who(r);
     bool done = html_device_consent(
         r, &(struct device_consent_view){.name = name != NULL ? name : json_get_string(client.metadata, "client_uri"),
                                          .user_id = r->identity.user_id,
+                                         .who = who,
                                          .password = asks.password,
                                          .factor = asks.factor,
                                          .anew = asks.anew,
@@ -174,6 +179,7 @@ static bool show_device(struct request *r, const struct oauth_device_code_row *r
                                          .address = row->address,
                                          .asked = row->expires_ms - OAUTH_DEVICE_CODE_LIFETIME_MS,
                                          .other = other.data});
+    free(who);
     text_finish(&here);
     text_finish(&other);
     oauth_client_finish(&client);

@@ -7,6 +7,7 @@
 #include "client-api/oauth/sso.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -134,14 +135,17 @@ static bool show(struct request *r, const char *url)
     text_adds(&other, "/parta/sign-in");
     text_add_pair(&other, '?', "next", here.data);
     const struct page_handover asks = page_handover_asks(r, false);
+    char *who = page_who(r);
     bool done = html_sso(r, &(struct sso_view){.where = where.data,
                                                .user_id = r->identity.user_id,
+                                               .who = who,
                                                .password = asks.password,
                                                .factor = asks.factor,
                                                .anew = asks.anew,
                                                .redirect_url = url,
                                                .other = other.data});
     page_may_lead_to(r, url);
+    free(who);
     text_finish(&other);
     text_finish(&here);
     text_finish(&where);

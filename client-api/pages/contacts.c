@@ -15,6 +15,7 @@ static void add_contact(void *arg, const struct contact *contact)
     struct contacts_rows *row = view_rows_add(arg, sizeof *row);
     row->medium = contact_medium_name(contact->address.medium);
     row->address = view_rows_text(arg, contact->address.address);
+    row->phone = contact->address.medium == CONTACT_PHONE;
 }
 
 static bool show(struct request *r, const char *sid, const char *secret)
@@ -61,7 +62,8 @@ static bool show_remove(struct request *r, const struct contact_address *address
                                                                 .factor = page_wants_factor(r),
                                                                 .user_id = r->identity.user_id,
                                                                 .medium = contact_medium_name(address->medium),
-                                                                .address = address->address});
+                                                                .address = address->address,
+                                                                .phone = address->medium == CONTACT_PHONE});
 }
 
 /* From the list without "sure": then the password is asked for, since a lost one comes back by what is taken away. */

@@ -35,11 +35,22 @@ static bool show_refused(struct request *r, const char *token)
 {
     if (r->error.code == ERROR_CONFLICT)
         page_refuse(r, ERROR_CONFLICT, WORD_ERROR_GUARDIAN_ALREADY);
-    return html_confirm_refused(r, &(struct confirm_refused_view){.token = token,
-                                                                  .me = r->identity.user_id,
-                                                                  .contacts = refused_by(r, RULE_D4_OWN_CONTACT),
-                                                                  .already = r->error.code == ERROR_CONFLICT,
-                                                                  .other_account = refused_by(r, RULE_D2_ADULTS_ONLY)});
+    char *me = page_who(r);
+    bool done =
+        html_confirm_refused(r, &(struct confirm_refused_view){.token = token,
+                                                               .me = me,
+                                                               .contacts = refused_by(r, RULE_D4_OWN_CONTACT),
+                                                               .already = r->error.code == ERROR_CONFLICT,
+                                                               .other_account = refused_by(r, RULE_D2_ADULTS_ONLY)});
+    free(me);
+    return done;
+}
+
+/* What they have typed already: here, or when they signed up by this very link. */
+static const char *own_name(const struct request *r, const char *field, const char *said)
+{
+    const char *typed = form_text(r, field);
+    return *typed != '\0' || said == NULL ? typed : said;
 }
 
 bool guardian_page(struct request *r, const char *token)
@@ -50,12 +61,16 @@ bool guardian_page(struct request *r, const char *token)
         return show_refused(r, token);
     bool known = people_get(r->db, r->identity.user, &self) && !self.ended;
     person_row_finish(&self);
+    struct application_row begun = {0};
+    if (view.begun != 0)
+        applications_get(r->db, view.begun, &begun);
+    char *me = page_who(r);
     json_t *child = signup_json_child(r, view.link.person);
     const char *birth = json_get_string(child, "birth_date"), *corrections = json_get_string(child, "corrections");
     bool done = html_confirm(
         r, &(struct confirm_view){.token = token,
                                   .seen = guardian_child_version(r->db, view.link.person),
-                                  .me = r->identity.user_id,
+                                  .me = me,
                                   .given = json_get_string(child, "given_name"),
                                   .family = json_get_string(child, "family_name"),
                                   .middle = json_get_string(child, "middle_name"),
@@ -64,12 +79,14 @@ bool guardian_page(struct request *r, const char *token)
                                   .school = json_get_string(child, "school_name"),
                                   .class_title = json_get_string(child, "class_title"),
                                   .names_needed = !known,
-                                  .own_given = form_text(r, "given_name"),
-                                  .own_family = form_text(r, "family_name"),
-                                  .own_middle = form_text(r, "middle_name"),
+                                  .own_given = own_name(r, "given_name", begun.person.given),
+                                  .own_family = own_name(r, "family_name", begun.person.family),
+                                  .own_middle = own_name(r, "middle_name", begun.person.middle),
                                   .note = form_text(r, "note"),
                                   .by_school = corrections != NULL && strcmp(corrections, "by_the_school") == 0});
     json_decref(child);
+    free(me);
+    application_finish(&begun);
     return done;
 }
 

@@ -19,6 +19,7 @@
 #include "homeserver/base/percent.h"
 #include "homeserver/http/form.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/policies.h"
 
@@ -26,6 +27,18 @@
 #define POLICY                                                                                                         \
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; "                 \
     "frame-ancestors 'none'; form-action 'self'"
+
+char *page_who(const struct request *r)
+{
+    struct text who = TEXT_INIT;
+    char *name = r->identity.user != 0 ? profiles_get_string(r->db, r->identity.user, "displayname") : NULL;
+    if (name != NULL && *name != '\0')
+        text_addf(&who, "%s (%s)", name, r->identity.user_id);
+    else if (r->identity.user_id != NULL)
+        text_adds(&who, r->identity.user_id);
+    free(name);
+    return text_take(&who);
+}
 
 size_t page_body_max(const struct server *server)
 {

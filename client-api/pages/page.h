@@ -46,6 +46,10 @@ bool page_language_keep(struct request *r, user_no user, const char *language);
 /* To where they wanted; whom a school asks for a second factor that they lack, by a page that says so (H1). Reads. */
 bool page_go_signed_in(struct request *r, user_no user, const char *next);
 
+/* "Иванова Анна (@p…:school.example)", by which people know whose session it is; without a name, the id. NULL: nobody
+ * is signed in. A copy that the caller frees. Reads. */
+char *page_who(const struct request *r);
+
 /* The browser's session ends, and its cookie with it. false: r->error. Blocks. */
 bool page_sign_out(struct request *r);
 

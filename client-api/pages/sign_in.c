@@ -33,13 +33,15 @@ bool sign_in_page(struct request *r, const char *user, const char *next)
     struct sign_in_providers *providers = xcalloc(n + 1, sizeof *providers);
     for (size_t i = 0; i < n; ++i)
         providers[i] = (struct sign_in_providers){set->all[i]->id, provider_name(r, set->all[i])};
+    char *already = page_who(r);
     bool done = html_sign_in(r, &(struct sign_in_view){.user = user,
                                                        .next = local_or_account(next),
                                                        .back = local_or_account(next),
-                                                       .already = r->identity.user_id,
+                                                       .already = already,
                                                        .providers = providers,
                                                        .providers_n = n,
                                                        .recovery = uia_threepid_offered_any(r)});
+    free(already);
     free(providers);
     return done;
 }
