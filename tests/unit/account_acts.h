@@ -40,7 +40,7 @@ static bool renames(struct changing_records *c, user_no user)
 
 static bool corrects_birth(struct changing_records *c, user_no user)
 {
-    return puts_person(c, user, true, NULL, day_from("2005-01-01"));
+    return puts_person(c, user, true, NULL, birth_from("2005-01-01"));
 }
 
 static bool signs_out(struct changing_records *c, user_no user)

@@ -326,14 +326,14 @@ static void d2_the_schools_own_record_is_corrected_at_once(void **state)
 {
     struct error e;
     struct person_row record;
-    struct confirming how = {.how.child = {"Yuri", "", "", day_from("2016-05-05"), ""}}; /* the day is as it was */
+    struct confirming how = {.how.child = {"Yuri", "", "", birth_from("2016-05-05"), ""}}; /* the day is as it was */
     assert_true(confirms_with(w.teacher, link_of(w.young).token, &how, &e));
     assert_int_equal(how.outcome, GUARDIAN_CONFIRMED);
     assert_int_equal(how.correction, CORRECTION_MADE);
     assert_true(people_get(w.f.db, w.young, &record));
     assert_string_equal(record.given, "Yuri");
     assert_string_equal(record.family, "Young");
-    assert_int_equal(record.birth, 20160505);
+    assert_int_equal(record.birth, birth_from("2016-05-05"));
     person_row_finish(&record);
 }
 
@@ -367,11 +367,11 @@ static bool withdraw_child_act(struct changing_records *c, void *arg)
 static void d10_a_birth_date_is_the_offices_to_correct(void **state)
 {
     struct error e;
-    struct confirming how = {.how.child = {"Yuri", "", "", day_from("2005-05-05"), ""}};
+    struct confirming how = {.how.child = {"Yuri", "", "", birth_from("2005-05-05"), ""}};
     world_policy(&w, "{\"class_teacher\": {\"may\": [\"links\", \"approve\"]}}");
     assert_true(confirms_with(w.teacher, link_of(w.young).token, &how, &e));
     assert_int_equal(how.correction, CORRECTION_IN_PART);
-    assert_int_equal(born(w.young), 20160505);
+    assert_int_equal(born(w.young), birth_from("2016-05-05"));
     application_no no = waiting_correction(w.young);
     assert_int_not_equal(no, 0);
     assert_false(world_approve(&w, w.class_teacher, no, &e)); /* who approves, and changes no records */
@@ -382,12 +382,12 @@ static void d10_a_birth_date_is_the_offices_to_correct(void **state)
     assert_string_equal(world_account_state(&w, w.young), "restricted");
     assert_false(world_approve(&w, w.admin, no, &e));
     assert_int_equal(e.code, ERROR_CONFLICT);
-    assert_int_equal(born(w.young), 20160505);
+    assert_int_equal(born(w.young), birth_from("2016-05-05"));
     assert_string_equal(world_account_state(&w, w.young), "restricted");
     assert_true(confirms(w.teacher, link_of(w.young).token, &e));
     if (!world_approve(&w, w.admin, no, &e))
         fail_msg("%s", error_sentence(&e));
-    assert_int_equal(born(w.young), 20050505);
+    assert_int_equal(born(w.young), birth_from("2005-05-05"));
     assert_true(world_run(&w, w.teacher, withdraw_child_act, &w.young, &e)); /* of age by what the office has said */
     assert_string_equal(world_account_state(&w, w.young), "active");
 }

@@ -70,7 +70,7 @@ static void set_state(user_no user, enum account_state state)
 
 static bool act_apply(struct changing_records *c, void *token)
 {
-    const struct applicant person = {"Nina", "Newcomer", "", day_from("2009-01-01"), ""};
+    const struct applicant person = {"Nina", "Newcomer", "", birth_from("2009-01-01"), ""};
     return application_apply(c, NULL, token, &person) != 0;
 }
 

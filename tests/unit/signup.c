@@ -221,7 +221,7 @@ static void c1_the_applicant_edits_and_withdraws(void **state)
     user_no user = world_signs_up(&w, link_for(w.fifth, ROLE_PUPIL).token, "Nina", NULL);
     user_no other = world_signs_up(&w, link_for(w.fifth, ROLE_PUPIL).token, "Boris", NULL);
     application_no no = world_application(&w, user);
-    struct editing edit = {no, {"Anina", "", "", day_from("2012-02-02"), "from 4B"}, 0};
+    struct editing edit = {no, {"Anina", "", "", birth_from("2012-02-02"), "from 4B"}, 0};
     assert_false(world_run(&w, other, edit_act, &edit, &e));
     assert_int_equal(e.code, ERROR_NOT_FOUND);
     assert_false(world_run(&w, other, withdraw_act, &no, &e));
@@ -248,7 +248,7 @@ static void c1_what_people_type_is_bounded(void **state)
         struct applicant person;
         bool valid;
     } CASES[] = {
-        {{"Анна", "Иванова", "Петровна", day_from("2014-01-01"), ""}, true},
+        {{"Анна", "Иванова", "Петровна", birth_from("2014-01-01"), ""}, true},
         {{long_name, "I", "", DAY_EVER, ""}, false},
         {{"A\nB", "I", "", DAY_EVER, ""}, false},
         {{"A", "I", "", day_from("1899-12-31"), ""}, false},
@@ -273,7 +273,7 @@ static void c1_names_can_come_from_the_approver(void **state)
     assert_false(world_approve(&w, w.admin, out.application, &e));
     assert_int_equal(e.code, ERROR_MISSING_PARAM);
     struct world_decision decision = {
-        out.application, {.person = {"Nina", "Newcomer", "", day_from("2009-01-01"), ""}}, NULL};
+        out.application, {.person = {"Nina", "Newcomer", "", birth_from("2009-01-01"), ""}}, NULL};
     assert_true(world_run(&w, w.admin, world_decide_act, &decision, &e));
     assert_string_equal(world_account_state(&w, user), "active");
 }
@@ -282,7 +282,7 @@ static void d7_an_approved_child_is_restricted(void **state)
 {
     user_no user = world_signs_up(&w, link_for(w.fifth, ROLE_PUPIL).token, "Nina", NULL);
     struct error e;
-    struct editing edit = {world_application(&w, user), {"", "", "", day_from("2016-02-02"), ""}, 0};
+    struct editing edit = {world_application(&w, user), {"", "", "", birth_from("2016-02-02"), ""}, 0};
     assert_true(world_run(&w, user, edit_act, &edit, &e));
     assert_true(world_approve(&w, w.class_teacher, edit.no, &e));
     assert_string_equal(world_account_state(&w, user), "restricted");
