@@ -54,7 +54,7 @@ test("Element X's three connections: the room list grows, a room is opened, news
     assert.ok(keys.extensions.to_device.next_batch && keys.extensions.e2ee.device_unused_fallback_key_types);
     assert.ok(keys.extensions.e2ee.device_one_time_keys_count !== undefined);
     let sleeping = true;
-    const asleep = unstable(vera, encryption(keys.extensions.to_device.next_batch), { pos: keys.pos, timeout: 3000 }).then((answer) => {
+    const asleep = unstable(vera, encryption(keys.extensions.to_device.next_batch), { pos: keys.pos, timeout: 100000 }).then((answer) => {
         sleeping = false;
         return answer;
     });
@@ -117,9 +117,12 @@ test("Element X's three connections: the room list grows, a room is opened, news
     assert.ok(said(push.rooms[rooms[24]]).includes("news"));
 
     assert.equal(sleeping, true, "what is said in rooms wakes no connection that asks for none");
+    await anna.ask("PUT", "/sendToDevice/org.example.wake/1", { messages: { [vera.id]: { "*": { a: 1 } } } });
     const woken = await asleep;
-    assert.equal(woken.pos, keys.pos);
+    assert.deepEqual([types(woken.extensions.to_device.events), woken.rooms], [["org.example.wake"], {}]);
     assert.ok(woken.extensions.e2ee.device_one_time_keys_count !== undefined);
+    const nothing = await unstable(vera, encryption(woken.extensions.to_device.next_batch), { pos: woken.pos, timeout: 100 });
+    assert.equal(nothing.pos, woken.pos);
 });
 
 test("the merged form says the same: a range, choices of state, membership and lists of a room, no counts", async () => {
