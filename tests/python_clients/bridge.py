@@ -111,7 +111,7 @@ class Bridge:
         try:
             said = await self.crypto.decrypt_megolm_event(event)
         except SessionNotFound as missing:
-            assert await self.crypto.wait_for_session(event.room_id, missing.session_id, timeout=10), "no key came"
+            assert await self.crypto.wait_for_session(event.room_id, missing.session_id, timeout=60), "no key came"
             said = await self.crypto.decrypt_megolm_event(event)
         self.heard.append((event.room_id, event.sender, said.content.body, True))
 
