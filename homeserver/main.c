@@ -572,6 +572,7 @@ static void stop(struct app *app)
         sessions_write_seen(s->sessions, NULL);
     sync_service_stop(s->sync);
     link_letters_stop(&app->link_letters);
+    contacts_stop(s->contacts);
     outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);
     push_delivery_stop(s->push);
     search_stop(s->search);

@@ -237,14 +237,17 @@ static bool count_in(struct counting *c, enum pot pot, struct error *e)
     return code_counts_add(c->tx, scope, name, c->tx->now_ms / HOUR_MS) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-/* Of an address that is nobody's: refused whenever an account's would be, so that nobody sees the difference. */
+/* Of an address that is nobody's: refused whenever an account's would be, and as much is written as for that, so that
+ * nobody sees the difference. */
 static bool count_nobodys(struct counting *c, struct error *e)
 {
     if (sent_in(c, POT_ACCOUNTS, NEW_PASSWORDS) >= most_in(c, POT_ACCOUNTS))
         return refuse_pot(c, POT_ACCOUNTS, e);
     int64_t sent = sent_in(c, POT_NOBODYS, NEW_PASSWORDS_OF_NOBODY);
     c->allowance.quiet = sent >= most_in(c, POT_NOBODYS) || sent >= most_in(c, POT_SCHOOL);
-    return c->allowance.quiet || count_in(c, POT_NOBODYS, e);
+    return code_counts_add(c->tx, POT[POT_NOBODYS].scope[c->medium], NEW_PASSWORDS_OF_NOBODY,
+                           c->tx->now_ms / HOUR_MS) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 static bool count_message(struct counting *c, struct error *e)

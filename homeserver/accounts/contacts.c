@@ -1,5 +1,6 @@
 #include "homeserver/accounts/contacts.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/timed_thread.h"
 #include "homeserver/base/words.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/contacts.h"
@@ -32,9 +34,32 @@
 _Static_assert(SID_CHARS >= crypto_generichash_KEYBYTES_MIN && SID_CHARS <= crypto_generichash_KEYBYTES_MAX,
                "the sid is the key of its code's hash");
 
+#define LETTERS_WAITING_MAX 1024
+
+/* A message that is to be handed to the post. */
+struct code_letter {
+    struct code_letter *next;
+    enum code_purpose purpose;
+    struct contact_address address;
+    int64_t send_attempt;
+    bool send; /* false: it is to nobody, and goes no further */
+    char sid[SID_CHARS + 1];
+    char code[CODE_DIGITS + 1]; /* "": the message has none, because of whose the address is */
+    struct {
+        char sid[SID_CHARS + 1], secret[LINK_SECRET_CHARS + 1];
+        int64_t lifetime_ms; /* 0: there is none */
+    } link;
+};
+
 struct contacts {
     struct contacts_settings settings;
     unsigned char key[crypto_generichash_KEYBYTES]; /* of the codes; drawn at each start */
+    pthread_mutex_t lock;                           /* of what follows */
+    pthread_cond_t handed_over;
+    struct code_letter *waiting, **last;
+    int n_waiting; /* with the one that is being handed over */
+    bool stopped;
+    struct timed_thread *thread; /* NULL: nothing was to be handed over yet */
 };
 
 static const enum post_way WAYS[] = {[CONTACT_EMAIL] = POST_MAIL, [CONTACT_PHONE] = POST_SMS};
@@ -59,15 +84,42 @@ struct contacts *contacts_create(const struct contacts_settings *settings)
     struct error e = {0};
     struct contacts *contacts = xcalloc(1, sizeof *contacts);
     contacts->settings = *settings;
+    contacts->last = &contacts->waiting;
+    pthread_mutex_init(&contacts->lock, NULL);
+    pthread_cond_init(&contacts->handed_over, NULL);
     crypto_generichash_keygen(contacts->key);
     writer_run(settings->writer, job_lost, NULL, &e);
     return contacts;
 }
 
+void contacts_settle(struct contacts *contacts)
+{
+    pthread_mutex_lock(&contacts->lock);
+    while (contacts->n_waiting > 0)
+        pthread_cond_wait(&contacts->handed_over, &contacts->lock);
+    pthread_mutex_unlock(&contacts->lock);
+}
+
+void contacts_stop(struct contacts *contacts)
+{
+    if (contacts == NULL)
+        return;
+    pthread_mutex_lock(&contacts->lock);
+    contacts->stopped = true;
+    pthread_mutex_unlock(&contacts->lock);
+    contacts_settle(contacts);
+    timed_thread_destroy(contacts->thread);
+    contacts->thread = NULL;
+}
+
 void contacts_destroy(struct contacts *contacts)
 {
-    if (contacts != NULL)
+    contacts_stop(contacts);
+    if (contacts != NULL) {
         sodium_memzero(contacts->key, sizeof contacts->key);
+        pthread_mutex_destroy(&contacts->lock);
+        pthread_cond_destroy(&contacts->handed_over);
+    }
     free(contacts);
 }
 
@@ -114,13 +166,8 @@ struct code_job {
     const struct config *config;
     const struct code_request *request;
     struct verification_row row; /* texts borrowed, but what an earlier session gave: see found */
-    char sid[SID_CHARS + 1];
-    char code[CODE_DIGITS + 1]; /* out; "": the message has none, because of whose the address is */
-    bool send;                  /* out: a message is to go out; false: the one before is what the client means */
-    struct {
-        char sid[SID_CHARS + 1], secret[LINK_SECRET_CHARS + 1];
-        int64_t lifetime_ms; /* 0: there is none */
-    } link;                  /* out */
+    struct code_letter letter;   /* sid: of the session; the rest is out. send false and no row written: the one before
+                                  * is what the client means */
 };
 
 /* Whether the address may get a code: one who has it already needs none to register, one who has
@@ -142,14 +189,15 @@ static bool deserves_code(struct db *db, const struct code_request *request)
 static void draw_code(struct code_job *job, bool deserved)
 {
     uint64_t drawn;
-    randombytes_buf(job->row.code_hash, sizeof job->row.code_hash);
-    job->code[0] = '\0';
-    if (!deserved)
-        return;
-    crypto_generichash((unsigned char *)&drawn, sizeof drawn, (const unsigned char *)job->sid, SID_CHARS,
+    struct code_letter *l = &job->letter;
+    crypto_generichash((unsigned char *)&drawn, sizeof drawn, (const unsigned char *)l->sid, SID_CHARS,
                        job->contacts->key, sizeof job->contacts->key);
-    snprintf(job->code, sizeof job->code, "%0*u", CODE_DIGITS, (unsigned)(drawn % CODES));
-    code_hash(job->sid, job->code, job->row.code_hash);
+    snprintf(l->code, sizeof l->code, "%0*u", CODE_DIGITS, (unsigned)(drawn % CODES));
+    code_hash(l->sid, l->code, job->row.code_hash);
+    if (deserved)
+        return;
+    l->code[0] = '\0';
+    randombytes_buf(job->row.code_hash, sizeof job->row.code_hash);
 }
 
 /* The last message that goes to an account's address for a while has a way to a new password which is good for longer:
@@ -158,12 +206,12 @@ static void draw_code(struct code_job *job, bool deserved)
 static bool write_link(struct tx *tx, struct code_job *job, int64_t closed_ms)
 {
     struct verification_row row = job->row;
-    random_name(job->link.sid, SID_CHARS);
-    random_name(job->link.secret, LINK_SECRET_CHARS);
-    job->link.lifetime_ms = closed_ms + job->config->codes.lifetime_ms;
-    row.sid = job->link.sid;
-    row.expires_ms = tx->now_ms + job->link.lifetime_ms;
-    token_hash(job->link.secret, row.secret_hash);
+    random_name(job->letter.link.sid, SID_CHARS);
+    random_name(job->letter.link.secret, LINK_SECRET_CHARS);
+    job->letter.link.lifetime_ms = closed_ms + job->config->codes.lifetime_ms;
+    row.sid = job->letter.link.sid;
+    row.expires_ms = tx->now_ms + job->letter.link.lifetime_ms;
+    token_hash(job->letter.link.secret, row.secret_hash);
     randombytes_buf(row.code_hash, sizeof row.code_hash);
     return verifications_insert(tx, &row) && verifications_validate(tx, row.sid, row.expires_ms) &&
            verifications_deliver(tx, row.sid, row.send_attempt, DELIVERIES[DELIVERY_SENT]);
@@ -178,10 +226,11 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
     if (!code_limits_count(tx, job->config, request, deserved, &allowance, e))
         return false;
     draw_code(job, deserved);
-    job->send = !allowance.quiet && (deserved || job->config->registration.mode != REGISTRATION_CLOSED);
+    job->letter.send = !allowance.quiet && (deserved || job->config->registration.mode != REGISTRATION_CLOSED);
     written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
-    if (written && !job->send) /* to nobody's address: told as any other */
-        written = verifications_deliver(tx, job->sid, job->row.send_attempt, DELIVERIES[DELIVERY_SENT]);
+    if (written) /* to nobody's address: told as any other */
+        written = verifications_deliver(tx, job->letter.sid, job->row.send_attempt,
+                                        DELIVERIES[job->letter.send ? DELIVERY_WAITING : DELIVERY_SENT]);
     if (written && request->purpose == CODE_RESET && deserved && allowance.closed_ms != 0)
         written = write_link(tx, job, allowance.closed_ms);
     return (written && purge(tx)) || error_set(e, ERROR_UNKNOWN, NULL);
@@ -201,7 +250,7 @@ static bool job_code(struct tx *tx, void *arg, struct error *e)
     struct verification_row *row = &job->row;
     bool known = verifications_find(tx->db, row, job->config->codes.tries, tx->now_ms, &before);
     if (known)
-        snprintf(job->sid, sizeof job->sid, "%s", before.sid);
+        snprintf(job->letter.sid, sizeof job->letter.sid, "%s", before.sid);
     bool repeated = known && before.send_attempt >= row->send_attempt;
     /* The client repeats itself: no message, and the truth about the one before, where it may be told. */
     bool ok = !repeated || delivery_told(&before) != DELIVERY_FAILED ||
@@ -239,33 +288,32 @@ static void on_delivered(void *arg, bool delivered)
     writer_submit(report->writer, job_report, report, &report->error, reported, report);
 }
 
-static void add_link(const struct config *config, const struct code_job *job, struct text *text)
+static void add_link(const struct config *config, const struct code_letter *l, struct text *text)
 {
     struct text address = TEXT_INIT;
     if (config->public_baseurl != NULL)
         text_adds(&address, config->public_baseurl);
     else
         text_addf(&address, "https://%s", config->server_name);
-    text_addf(&address, "/parta/recovery?sid=%s&client_secret=%s", job->link.sid, job->link.secret);
-    code_message_add_link(job->request->address->medium, address.data, (int)(job->link.lifetime_ms / HOUR_MS), text);
+    text_addf(&address, "/parta/recovery?sid=%s&client_secret=%s", l->link.sid, l->link.secret);
+    code_message_add_link(l->address.medium, address.data, (int)(l->link.lifetime_ms / HOUR_MS), text);
     sodium_memzero(address.data, address.len);
     text_finish(&address);
 }
 
-static bool post_letter(struct contacts *contacts, const struct code_job *job)
+static bool post_letter(struct contacts *contacts, const struct code_letter *l)
 {
     const struct contacts_settings *s = &contacts->settings;
-    const struct contact_address *address = job->request->address;
+    const struct contact_address *address = &l->address;
     int64_t lifetime_ms = s->config->codes.lifetime_ms;
     struct text subject = TEXT_INIT, text = TEXT_INIT;
     struct report *report = xcalloc(1, sizeof *report);
-    *report = (struct report){.send_attempt = job->request->send_attempt, .writer = s->writer};
-    memcpy(report->sid, job->sid, sizeof report->sid);
-    code_message_write(job->request->purpose, address->medium, s->config->server_name,
-                       job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + MINUTE_MS - 1) / MINUTE_MS),
-                       &subject, &text);
-    if (job->link.lifetime_ms != 0)
-        add_link(s->config, job, &text);
+    *report = (struct report){.send_attempt = l->send_attempt, .writer = s->writer};
+    memcpy(report->sid, l->sid, sizeof report->sid);
+    code_message_write(l->purpose, address->medium, s->config->server_name, l->code[0] != '\0' ? l->code : NULL,
+                       (int)((lifetime_ms + MINUTE_MS - 1) / MINUTE_MS), &subject, &text);
+    if (l->link.lifetime_ms != 0)
+        add_link(s->config, l, &text);
     struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
     bool taken = s->send(s->post, &letter, clock_mono_ms() + lifetime_ms, on_delivered, report);
     if (!taken)
@@ -275,6 +323,67 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     text_finish(&subject);
     text_finish(&text);
     return taken;
+}
+
+/* --- Handing over behind the answer --- */
+
+static struct code_letter *next_letter(struct contacts *contacts, bool one_is_done)
+{
+    pthread_mutex_lock(&contacts->lock);
+    contacts->n_waiting -= one_is_done;
+    struct code_letter *l = contacts->waiting;
+    if (l != NULL && (contacts->waiting = l->next) == NULL)
+        contacts->last = &contacts->waiting;
+    if (contacts->n_waiting == 0)
+        pthread_cond_broadcast(&contacts->handed_over);
+    pthread_mutex_unlock(&contacts->lock);
+    return l;
+}
+
+static int64_t hand_over(void *arg, const _Atomic bool *stop)
+{
+    struct contacts *contacts = arg;
+    struct code_letter *l = next_letter(contacts, false);
+    while (l != NULL) {
+        if (l->send)
+            post_letter(contacts, l);
+        sodium_memzero(l, sizeof *l);
+        free(l);
+        l = next_letter(contacts, true);
+    }
+    return TIMED_NEVER;
+}
+
+/* What handing over takes, and whether there was something to hand over, must not be in the answer's time where that
+ * would tell whose the address is: the same is done here for a message and for none. Beyond the bound it is lost, which
+ * of such a message is not told. */
+static void hand_over_later(struct contacts *contacts, const struct code_letter *letter)
+{
+    struct code_letter *l = xcalloc(1, sizeof *l);
+    *l = *letter;
+    l->next = NULL;
+    pthread_mutex_lock(&contacts->lock);
+    if (contacts->thread == NULL && !contacts->stopped)
+        contacts->thread = timed_thread_start("letters", hand_over, contacts, TIMED_NEVER);
+    bool taken = contacts->thread != NULL && !contacts->stopped && contacts->n_waiting < LETTERS_WAITING_MAX;
+    if (taken) {
+        *contacts->last = l;
+        contacts->last = &l->next;
+        ++contacts->n_waiting;
+        timed_thread_poke(contacts->thread);
+    }
+    pthread_mutex_unlock(&contacts->lock);
+    if (!taken) {
+        sodium_memzero(l, sizeof *l);
+        free(l);
+        log_warn("contacts", "a message could not be handed to the post: too many wait");
+    }
+}
+
+/* Whether a message may be to nobody, whatever the address: then nothing of how it fares is told to who asks. */
+static bool may_be_to_nobody(const struct contacts *contacts, enum code_purpose purpose)
+{
+    return purpose == CODE_RESET || contacts->settings.config->registration.mode == REGISTRATION_CLOSED;
 }
 
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
@@ -302,9 +411,12 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     if (!request_valid(contacts, request, e))
         return false;
     struct code_job job = {.contacts = contacts, .config = contacts->settings.config, .request = request};
-    random_name(job.sid, SID_CHARS);
+    job.letter.purpose = request->purpose;
+    job.letter.address = *request->address;
+    job.letter.send_attempt = request->send_attempt;
+    random_name(job.letter.sid, SID_CHARS);
     job.row = (struct verification_row){
-        .sid = job.sid,
+        .sid = job.letter.sid,
         .purpose = (char *)PURPOSES[request->purpose],
         .medium = (char *)contact_medium_name(request->address->medium),
         .address = (char *)request->address->address,
@@ -312,11 +424,12 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     };
     token_hash(request->client_secret, job.row.secret_hash);
     bool ok = writer_run(contacts->settings.writer, job_code, &job, e);
-    if (ok && job.send && !post_letter(contacts, &job) && request->purpose != CODE_RESET)
+    if (ok && may_be_to_nobody(contacts, request->purpose))
+        hand_over_later(contacts, &job.letter);
+    else if (ok && job.letter.send && !post_letter(contacts, &job.letter))
         ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");
-    memcpy(sid, job.sid, SID_CHARS + 1);
-    sodium_memzero(job.code, sizeof job.code);
-    sodium_memzero(job.link.secret, sizeof job.link.secret);
+    memcpy(sid, job.letter.sid, SID_CHARS + 1);
+    sodium_memzero(&job.letter, sizeof job.letter);
     return ok;
 }
 

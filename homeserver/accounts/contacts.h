@@ -19,8 +19,9 @@
  * its code, which is the same in each of them until the server starts anew, and lives codes.lifetime_ms from the last.
  * So whoever guesses has codes.tries in a million for each message that goes out for them: at an account's new password
  * for those of strangers to each of its addresses, and twice as many for all of them in the owner's browsers. That a
- * message for a new password could not be sent is not told: nothing goes to who has no account. Nothing here writes an
- * address to the log, to a profile or to the directory (A5). */
+ * message for a new password could not be sent is not told: nothing goes to who has no account. Nor does the time of
+ * an answer tell: such a message is handed over behind it, and where there is none nothing less is done. Nothing here
+ * writes an address to the log, to a profile or to the directory (A5). */
 #ifndef PARTA_ACCOUNTS_CONTACTS_H
 #define PARTA_ACCOUNTS_CONTACTS_H
 
@@ -54,7 +55,13 @@ struct contacts_settings {
 };
 /* Messages that were on their way when the server stopped count as not sent. Blocks (a write). */
 struct contacts *contacts_create(const struct contacts_settings *settings);
-void contacts_destroy(struct contacts *contacts); /* NULL is accepted */
+/* What is asked for from here on is not sent; blocks until what was asked for before is handed to the post. Before what
+ * takes it there stops. NULL is accepted. */
+void contacts_stop(struct contacts *contacts);
+void contacts_destroy(struct contacts *contacts); /* stops it first; NULL is accepted */
+/* Blocks until all that was asked for is with the post: a message whose receiver may be nobody is handed over behind
+ * the answer, so that the answer's time does not tell. */
+void contacts_settle(struct contacts *contacts);
 
 bool contacts_offered(const struct contacts *contacts, enum contact_medium medium); /* contacts NULL: false */
 

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <time.h>
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/code_messages.h"
@@ -47,13 +49,33 @@ static struct {
     int letters;
     char to[300], text[2000]; /* of the last one */
     bool full, unreachable;   /* how the post is */
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        bool waits, came, behind; /* the post waits for the answer; it has come; the post has waited for it */
+    } answer;
 } t;
+
+/* A post that takes nothing before who asked has their answer, or seconds have passed. */
+static void wait_for_answer(void)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 5;
+    pthread_mutex_lock(&t.answer.lock);
+    while (!t.answer.came && pthread_cond_timedwait(&t.answer.changed, &t.answer.lock, &end) == 0)
+        ;
+    t.answer.behind = t.answer.came;
+    pthread_mutex_unlock(&t.answer.lock);
+}
 
 static bool keep_letter(void *self, const struct letter *letter, int64_t deadline_ms,
                         void (*done)(void *arg, bool delivered), void *arg)
 {
     assert_ptr_equal(self, &t);
     assert_true(deadline_ms > clock_mono_ms());
+    if (t.answer.waits)
+        wait_for_answer();
     if (t.full)
         return false;
     ++t.letters;
@@ -81,6 +103,8 @@ static int setup(void **state)
     struct text problem = TEXT_INIT;
     memset(&t, 0, sizeof t);
     clock_ms = 500000 * HOUR_MS + 10 * MINUTE_MS; /* in 2027 */
+    pthread_mutex_init(&t.answer.lock, NULL);
+    pthread_cond_init(&t.answer.changed, NULL);
     fixture_start(&t.f);
     if (!config_parse("test", YAML, strlen(YAML), &t.config, &problem))
         fail_msg("%s", problem.data);
@@ -214,6 +238,14 @@ static struct contact_address email(const char *typed)
     return address;
 }
 
+/* And what was to be handed over is. */
+static bool request_code(const struct code_request *request, char sid[SID_CHARS + 1], struct error *e)
+{
+    bool done = contacts_request_code(t.contacts, request, sid, e);
+    contacts_settle(t.contacts);
+    return done;
+}
+
 static bool asks(const char *typed, enum code_purpose purpose, const char *secret, int64_t attempt,
                  char sid[SID_CHARS + 1], struct error *e)
 {
@@ -221,7 +253,7 @@ static bool asks(const char *typed, enum code_purpose purpose, const char *secre
     struct code_request request = {
         .purpose = purpose, .address = &address, .client_secret = secret, .client = "", .send_attempt = attempt};
     *e = (struct error){0};
-    return contacts_request_code(t.contacts, &request, sid, e);
+    return request_code(&request, sid, e);
 }
 
 /* The code of the last letter; "": it has none. */
@@ -684,7 +716,7 @@ static bool one_more(enum contact_medium medium, unsigned kin, int64_t n, struct
                                          .school = (kin & NEW_SCHOOL) != 0 ? n : 0,
                                          .send_attempt = 1};
     *e = (struct error){0};
-    return contacts_request_code(t.contacts, &request, sid, e);
+    return request_code(&request, sid, e);
 }
 
 static const struct {
@@ -761,7 +793,7 @@ static void where_registration_is_closed_no_code_goes_to_strangers(void **state)
                                              .send_attempt = 1};
         t.letters = 0;
         e = (struct error){0};
-        assert_int_equal(contacts_request_code(t.contacts, &request, sid, &e), CASES[i].taken);
+        assert_int_equal(request_code(&request, sid, &e), CASES[i].taken);
         assert_int_equal(t.letters, CASES[i].letters);
         if (!CASES[i].taken)
             assert_int_equal(e.code, ERROR_THREEPID_DENIED);
@@ -834,7 +866,7 @@ static void strangers_shut_nobody_out(void **state)
                                            .client = "",
                                            .known = "browser 1",
                                            .send_attempt = 1};
-        assert_true(contacts_request_code(t.contacts, &known, other, &(struct error){0}));
+        assert_true(request_code(&known, other, &(struct error){0}));
         assert_true(linked); /* the last of each hour, and of the day */
         assert_true(proven(sid, secret, CODE_RESET));
         assert_false(proven(sid, secret, CODE_ADD));
@@ -920,7 +952,7 @@ static void who_is_known_has_a_count_of_their_own(void **state)
                                              .user = CASES[i].user,
                                              .send_attempt = 1};
         e = (struct error){0};
-        bool sent = contacts_request_code(t.contacts, &request, sid, &e);
+        bool sent = request_code(&request, sid, &e);
         if (sent != (CASES[i].says == NULL))
             fail_msg("case %zu: %s", i, sent ? "sent" : e.translation);
         assert_true(sent || strstr(e.translation, CASES[i].says) != NULL);
@@ -946,7 +978,7 @@ static void a_person_asks_for_so_many_a_day(void **state)
                                              .user = i < 4 ? 1 : 2,
                                              .send_attempt = 1};
         e = (struct error){0};
-        assert_int_equal(contacts_request_code(t.contacts, &request, sid, &e), i != 3);
+        assert_int_equal(request_code(&request, sid, &e), i != 3);
         assert_true(i != 3 || strstr(e.translation, "You have asked") != NULL);
     }
 }
@@ -1016,7 +1048,7 @@ static void besiege(struct siege *s, const struct code_request *by, int64_t n)
     request.client_secret = secret;
     request.send_attempt = 1;
     int before = t.letters;
-    if (!contacts_request_code(t.contacts, &request, sid, &e))
+    if (!request_code(&request, sid, &e))
         return;
     assert_string_equal(t.to, "anna@school.example");
     *(request.purpose == CODE_RESET ? &s->passwords : &s->rest) += t.letters - before;
@@ -1109,7 +1141,7 @@ static int letters_by_links(const struct link_row *like, bool other_addresses)
                                              .link = &link,
                                              .school = 1,
                                              .send_attempt = 1};
-        n += contacts_request_code(t.contacts, &request, sid, &e);
+        n += request_code(&request, sid, &e);
     }
     return n;
 }
@@ -1151,6 +1183,67 @@ static void that_a_letter_failed_tells_of_no_account(void **state)
                 assert_int_equal(e.code, k < 3 ? ERROR_TOKEN_INCORRECT : ERROR_SESSION_EXPIRED);
             }
         }
+}
+
+static bool job_written(struct tx *tx, void *rows, struct error *e)
+{
+    *(int64_t *)rows = db_rows_written(tx->db);
+    return true;
+}
+
+/* What a request for a new password has written, told as soon as it is answered. */
+static int64_t written_by_asking(const char *typed, const char *secret)
+{
+    struct error e = {0};
+    int64_t before, after;
+    char sid[SID_CHARS + 1];
+    struct contact_address address = email(typed);
+    const struct code_request request = {
+        .purpose = CODE_RESET, .address = &address, .client_secret = secret, .client = "", .send_attempt = 1};
+    t.answer.came = t.answer.behind = false;
+    assert_true(writer_run(t.f.writer, job_written, &before, &e));
+    assert_true(contacts_request_code(t.contacts, &request, sid, &e));
+    assert_true(writer_run(t.f.writer, job_written, &after, &e));
+    pthread_mutex_lock(&t.answer.lock);
+    t.answer.came = true;
+    pthread_cond_signal(&t.answer.changed);
+    pthread_mutex_unlock(&t.answer.lock);
+    contacts_settle(t.contacts);
+    return after - before;
+}
+
+/* Whose an address is, whether there is a message at all, is in no answer's time: handing it over comes behind the
+ * answer, and what is written before is as much. */
+static void the_way_to_an_answer_tells_of_no_account(void **state)
+{
+    static const struct {
+        const char *to;
+        int nobodys; /* how many messages go to nobody */
+        bool sent;
+    } CASES[] = {
+        {"anna@school.example", 5, true},
+        {"nobody@school.example", 5, true},
+        {"nobody-else@school.example", 0, false},
+    };
+    registered("anna", "anna@school.example");
+    t.letters = 0;
+    t.answer.waits = true;
+    int64_t first = written_by_asking("anna@school.example", "first"); /* its counts have rows from here on */
+    assert_true(first > 0 && t.letters == 1);
+    written_by_asking("nobody@school.example", "first");
+    written_by_asking("nobody-else@school.example", "first");
+    t.letters = 0;
+    int64_t written[3];
+    for (int i = 0; i < 3; ++i) {
+        int letters = t.letters;
+        t.config->codes.mail.school = CASES[i].nobodys;
+        written[i] = written_by_asking(CASES[i].to, "second");
+        assert_int_equal(t.letters - letters, CASES[i].sent);
+        assert_int_equal(t.answer.behind, CASES[i].sent);
+    }
+    assert_int_equal(written[1], written[0]);
+    assert_int_equal(written[2], written[0]);
+    t.answer.waits = false;
 }
 
 static void nothing_is_kept_of_what_is_over(void **state)
@@ -1253,6 +1346,7 @@ int main(void)
         TEST(whoever_is_many_shuts_no_owner_out),
         TEST(links_of_one_person_or_school_count_together),
         TEST(that_a_letter_failed_tells_of_no_account),
+        TEST(the_way_to_an_answer_tells_of_no_account),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
         TEST(messages_are_capped_by_number_client_school_and_server),
         TEST(where_registration_is_closed_no_code_goes_to_strangers),
