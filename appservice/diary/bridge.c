@@ -124,8 +124,9 @@ static bool has_read(struct bridge *b, const struct source *source, const struct
     return b->sink->has_read == NULL || b->sink->has_read(b->sink->self, &read);
 }
 
-/* *waits: something of it could not be told now. */
-static bool compare_reading(struct bridge *b, const struct source *source, const struct reading *reading, bool *waits)
+/* *tally: what became of it. waiting: as in struct comparison. */
+static bool compare_reading(struct bridge *b, const struct source *source, const struct reading *reading, bool *waiting,
+                            struct tally *tally)
 {
     struct comparison c = {.state = b->state,
                            .sink = b->sink,
@@ -138,13 +139,14 @@ static bool compare_reading(struct bridge *b, const struct source *source, const
                            .stop = b->stop,
                            .told = b->told,
                            .asked = source->asked,
+                           .waiting = waiting,
                            .cursor = *source->next_cursor != '\0' ? source->next_cursor : NULL};
     for (size_t i = 0; i < reading->n_faults && i < READING_FAULTS_MAX; ++i)
         log_warn("diary", "%s: record \"%s\" is %s", source->adapter->name, reading->faults[i].id,
                  reading->faults[i].why);
     bool done = compare(&c, reading);
     b->state_failing = !done && (b->stop == NULL || !*b->stop);
-    *waits = c.tally.later != 0 || c.tally.held != 0;
+    *tally = c.tally;
     note_tally(b, source->adapter->name, &c);
     return done;
 }
@@ -194,9 +196,10 @@ static void take_cursor(struct bridge *b, struct source *source, struct window w
 /* Tells what was read. false: there is more that a whole reading would tell, at once. */
 static bool tell_reading(struct bridge *b, struct reader *r, const struct reading *reading)
 {
-    bool waits, known;
+    bool known;
+    struct tally tally;
     const char *name = r->source.adapter->name;
-    if (!compare_reading(b, &r->source, reading, &waits))
+    if (!compare_reading(b, &r->source, reading, NULL, &tally))
         return true;
     known = has_read(b, &r->source, reading);
     if (!known) {
@@ -205,7 +208,7 @@ static bool tell_reading(struct bridge *b, struct reader *r, const struct readin
         state_commit(b->state);
     }
     note_success(b, r);
-    return reading->extent == READING_WHOLE || (known && !waits);
+    return reading->extent == READING_WHOLE || (known && tally.later == 0 && tally.held == 0);
 }
 
 static void read_source(struct bridge *b, struct reader *r)
@@ -240,43 +243,64 @@ static void read_source(struct bridge *b, struct reader *r)
 
 /* --- What comes by itself --- */
 
-static void answer_pushed(struct pushed *p, const char *why)
+static void add_refused(struct text *body, const char *id, const char *why, bool again)
+{
+    text_adds(body, body->data[body->len - 1] != '[' ? ",{\"id\":" : "{\"id\":");
+    text_add_json(body, id);
+    text_adds(body, ",\"why\":");
+    text_add_json(body, why);
+    text_adds(body, again ? ",\"again\":true}" : ",\"again\":false}");
+}
+
+/* waiting: of each record, whether somebody of it is not found. */
+static void answer_taken(struct pushed *p, const bool *waiting)
 {
     struct text body = TEXT_INIT;
     const struct reading *reading = &p->reading;
-    if (why != NULL) {
-        exchange_reply_json(p->exchange, 503, why);
-        return;
-    }
-    text_addf(&body, "{\"taken\":%zu,\"refused\":[", reading->n);
-    for (size_t i = 0; i < reading->n_faults && i < READING_FAULTS_MAX; ++i) {
-        text_adds(&body, i != 0 ? ",{\"id\":" : "{\"id\":");
-        text_add_json(&body, reading->faults[i].id);
-        text_adds(&body, ",\"why\":");
-        text_add_json(&body, reading->faults[i].why);
-        text_addc(&body, '}');
-    }
+    size_t taken = reading->n;
+    for (size_t i = 0; i < reading->n; ++i)
+        taken -= waiting[i];
+    text_addf(&body, "{\"taken\":%zu,\"refused\":[", taken);
+    for (size_t i = 0; i < reading->n_faults; ++i)
+        add_refused(&body, reading->faults[i].id, reading->faults[i].why, false);
+    for (size_t i = 0; i < reading->n; ++i)
+        if (waiting[i])
+            add_refused(&body, reading->records[i].id, "a pupil or group of it is not found", true);
     text_adds(&body, "]}");
     exchange_reply_json(p->exchange, 200, body.data);
     text_finish(&body);
 }
 
+/* NULL: it is told, as far as it can be. Otherwise why the diary has to send it again: nobody else keeps it. */
+static const char *take_all(struct bridge *b, struct pushed *p, bool *waiting)
+{
+    int64_t now_ms = clock_wall_ms();
+    struct tally tally;
+    if (!compare_reading(b, b->webhook, &p->reading, waiting, &tally))
+        return "{\"error\":\"It could not be kept; send it again.\"}";
+    if (tally.later != 0)
+        return "{\"error\":\"Not all of it can be told now; send it again.\"}";
+    if (tally.unmatched != 0)
+        return NULL; /* and when it comes again as it was signed, it is looked at again */
+    state_begin(b->state);
+    state_signature_note(b->state, p->signature, now_ms, now_ms - 4 * WEBHOOK_WINDOW_MS);
+    return state_commit(b->state) ? NULL : "{\"error\":\"It could not be kept; send it again.\"}";
+}
+
 static void compare_pushed(struct bridge *b, struct pushed *p)
 {
     const char *why = NULL;
-    if (b->roster == NULL) {
+    reading_end(&p->reading);
+    bool *waiting = xcalloc(p->reading.n + 1, sizeof *waiting);
+    if (b->roster == NULL)
         why = "{\"error\":\"The roster is not there yet.\"}";
-    } else if (!state_signature_seen(b->state, p->signature)) {
-        int64_t now_ms = clock_wall_ms();
-        reading_end(&p->reading);
-        bool waits, done = compare_reading(b, b->webhook, &p->reading, &waits);
-        state_begin(b->state);
-        if (done)
-            state_signature_note(b->state, p->signature, now_ms, now_ms - 4 * WEBHOOK_WINDOW_MS);
-        done = state_commit(b->state) && done;
-        why = done ? NULL : "{\"error\":\"It could not be kept; send it again.\"}";
-    }
-    answer_pushed(p, why);
+    else if (!state_signature_seen(b->state, p->signature))
+        why = take_all(b, p, waiting);
+    if (why != NULL)
+        exchange_reply_json(p->exchange, 503, why);
+    else
+        answer_taken(p, waiting);
+    free(waiting);
 }
 
 static struct pushed *next_pushed(struct bridge *b)

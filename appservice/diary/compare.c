@@ -165,10 +165,14 @@ static bool find_people(struct telling *t, const struct record *record, bool new
                 unmatched(t, "group", record->group, why);
             return false;
         }
+        if (notice->class_id != NULL && t->by_itself)
+            state_solved(t->c->state, t->c->source, "group", record->group);
     }
     const char **pupils = record->n_pupils != 0 ? xcalloc(record->n_pupils, sizeof *pupils) : NULL;
     for (size_t i = 0; i < record->n_pupils; ++i) {
         pupils[i] = find_pupil(t, record->pupils[i], &why);
+        if (pupils[i] != NULL && t->by_itself) /* no whole reading of it ever says that it is solved */
+            state_solved(t->c->state, t->c->source, "pupil", record->pupils[i]);
         if (pupils[i] == NULL && news)
             unmatched(t, "pupil", record->pupils[i], why);
         found = found && pupils[i] != NULL;
@@ -204,7 +208,10 @@ static bool is_change(struct telling *t, const struct record *record, const stru
     if (told_so && !seen->knows_whom)
         return false;
     p->notice.what = seen->told ? CHANGE_CHANGED : CHANGE_NEW;
-    if (!find_people(t, record, !told_so, &p->notice)) {
+    bool found = find_people(t, record, !told_so, &p->notice);
+    if (t->c->waiting != NULL)
+        t->c->waiting[record - t->reading->records] = !found && !told_so;
+    if (!found) {
         t->c->tally.unmatched += !told_so;
         return false;
     }

@@ -38,6 +38,7 @@ struct comparison {
     const _Atomic bool *stop; /* NULL: never */
     _Atomic int64_t *told;    /* by enum change_what; counted up as changes are noted as told; NULL: nobody looks */
     int64_t asked;            /* source_state.asked when the reading was begun */
+    bool *waiting; /* by place in the reading's records: somebody of it is not found; the caller's; NULL: nobody asks */
     const char *cursor; /* from where changes are asked for next, if nothing of this reading waits; NULL: nowhere */
     struct tally tally;
 };

@@ -31,6 +31,7 @@ void reading_finish(struct reading *reading)
         free((void *)reading->records[i].pupils);
     free(reading->records);
     free(reading->people);
+    free(reading->faults);
     free(reading->withdrawn);
     *reading = (struct reading){0};
 }
@@ -85,9 +86,10 @@ static void *grown(void *items, size_t n, size_t *cap, size_t size)
 
 void reading_fault(struct reading *reading, const char *id, const char *why)
 {
-    if (reading->n_faults < READING_FAULTS_MAX)
-        reading->faults[reading->n_faults] = (struct reading_fault){keep(reading, id, RECORD_ID_BYTES_MAX), why};
-    ++reading->n_faults;
+    if (full(reading, reading->n_faults))
+        return;
+    reading->faults = grown(reading->faults, reading->n_faults, &reading->faults_cap, sizeof *reading->faults);
+    reading->faults[reading->n_faults++] = (struct reading_fault){keep(reading, id, RECORD_ID_BYTES_MAX), why};
 }
 
 void reading_add(struct reading *reading, const struct record *record)
@@ -163,6 +165,12 @@ static int person_by_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+static int fault_by_id(const void *a, const void *b)
+{
+    const struct reading_fault *x = a, *y = b;
+    return strcmp(x->id, y->id);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -228,6 +236,8 @@ void reading_end(struct reading *reading)
     if (reading->n != 0)
         qsort(reading->records, reading->n, sizeof *reading->records, by_id);
     unite_records(reading);
+    if (reading->n_faults != 0)
+        qsort(reading->faults, reading->n_faults, sizeof *reading->faults, fault_by_id);
     if (reading->n_withdrawn != 0)
         qsort(reading->withdrawn, reading->n_withdrawn, sizeof *reading->withdrawn, by_name);
     if (reading->n_people == 0)
@@ -251,12 +261,8 @@ const struct diary_person *reading_person(const struct reading *reading, const c
 /* A fault names it. */
 static bool doubts(const struct reading *reading, const char *id)
 {
-    if (reading->n_faults > READING_FAULTS_MAX)
-        return true; /* not all are known by id */
-    for (size_t i = 0; i < reading->n_faults; ++i)
-        if (strcmp(reading->faults[i].id, id) == 0)
-            return true;
-    return false;
+    const struct reading_fault key = {.id = id};
+    return reading->n_faults != 0 && bsearch(&key, reading->faults, reading->n_faults, sizeof key, fault_by_id) != NULL;
 }
 
 static bool names_gone(const struct reading *reading, const char *id)

@@ -13,7 +13,7 @@
 
 #define READING_RECORDS_MAX 200000
 #define READING_BYTES_MAX (64u << 20)
-#define READING_FAULTS_MAX 100 /* kept; the others are counted */
+#define READING_FAULTS_MAX 100 /* of one reading are problems, and in the log; all are kept */
 
 /* Both days included. */
 struct window {
@@ -49,9 +49,9 @@ struct reading {
     size_t n_people, people_cap;
     const char **withdrawn; /* ids that a diary says itself are gone; after reading_end in order */
     size_t n_withdrawn, withdrawn_cap;
-    struct reading_fault faults[READING_FAULTS_MAX];
-    size_t n_faults; /* all of them */
-    bool too_many;   /* a bound was met: it is none, whatever its adapter says */
+    struct reading_fault *faults; /* after reading_end by id */
+    size_t n_faults, faults_cap;
+    bool too_many; /* a bound was met: it is none, whatever its adapter says */
     struct reading_chunk *chunks;
     size_t bytes;
 };
