@@ -32,6 +32,10 @@ struct telling {
         const char *id, *found, *why;
     } pupil;    /* asked for last */
     bool again; /* what was in doubt is settled now, and differs from what the diary says */
+    /* Of records that were told, and have changed: of whom they are now is not found. Whoever has them must not keep
+     * them (I2), so that they are withdrawn first. */
+    const char **astray;
+    size_t n_astray, astray_cap;
 };
 
 static bool stopped(const struct comparison *c)
@@ -201,6 +205,15 @@ static bool same(const unsigned char a[RECORD_HASH_BYTES], const unsigned char b
     return memcmp(a, b, RECORD_HASH_BYTES) == 0;
 }
 
+static void note_astray(struct telling *t, const char *id)
+{
+    if (t->n_astray == t->astray_cap) {
+        t->astray_cap = t->astray_cap != 0 ? 2 * t->astray_cap : 64;
+        t->astray = xrealloc(t->astray, t->astray_cap * sizeof *t->astray);
+    }
+    t->astray[t->n_astray++] = id;
+}
+
 /* The pending change of a record that is there. false: nothing is to be told. */
 static bool is_change(struct telling *t, const struct record *record, const struct seen *seen, struct pending *p)
 {
@@ -213,6 +226,8 @@ static bool is_change(struct telling *t, const struct record *record, const stru
         t->c->waiting[record - t->reading->records] = !found && !told_so;
     if (!found) {
         t->c->tally.unmatched += !told_so;
+        if (!told_so && (seen->told || seen->intended))
+            note_astray(t, record->id);
         return false;
     }
     record_hash_whom(p->notice.pupils, p->notice.n_pupils, p->notice.n_pupils == 0 ? p->notice.class_id : NULL,
@@ -276,6 +291,7 @@ static bool tell_records(struct telling *t, const struct reading *reading)
 {
     const struct record **all = in_order_of_lessons(reading);
     bool done = true;
+    t->n_astray = 0;
     state_begin(t->c->state); /* of what is only known, and of problems */
     for (size_t i = 0; done && i < reading->n; ++i) {
         bool new_lesson = i == 0 || !record_same_lesson(all[i - 1], all[i]);
@@ -328,11 +344,13 @@ static bool tell_all_gone(struct telling *t, const struct reading *reading)
     size_t n, n_gone = 0;
     bool done = true;
     char **ids = state_ids(t->c->state, t->c->source, reading->window, &n);
-    const char **gone = n != 0 ? xcalloc(n, sizeof *gone) : NULL;
+    const char **gone = xcalloc(n + t->n_astray + 1, sizeof *gone);
     const struct record *record;
     for (size_t i = 0; i < n; ++i)
         if (reading_look(reading, ids[i], &record) == READING_GONE)
             gone[n_gone++] = ids[i];
+    for (size_t i = 0; i < t->n_astray; ++i)
+        gone[n_gone++] = t->astray[i];
     if (n_gone >= COMPARE_HOLD_AT_LEAST && n_gone * 100 > n * COMPARE_HOLD_PERCENT && !t->before.confirmed) {
         hold(t, n_gone, n);
     } else {
@@ -356,6 +374,8 @@ static bool tell_withdrawn(struct telling *t, const struct reading *reading)
     for (size_t i = 0; done && i < reading->n_withdrawn; ++i)
         if (reading_find(reading, reading->withdrawn[i]) == NULL)
             done = tell_gone(t, reading->withdrawn[i]);
+    for (size_t i = 0; done && i < t->n_astray; ++i)
+        done = tell_gone(t, t->astray[i]);
     return done && tell_batch(t);
 }
 
@@ -401,6 +421,7 @@ bool compare(struct comparison *c, const struct reading *reading)
         done = tell_all_gone(t, reading);
     done = done && note_faults(c, &t->before, reading);
     empty_batch(t); /* of a comparison that broke off */
+    free(t->astray);
     free(t);
     return done;
 }

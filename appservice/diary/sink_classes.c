@@ -67,6 +67,7 @@ enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, 
 {
     struct text path = TEXT_INIT;
     enum matrix_answer answer = MATRIX_REFUSED;
+    *room_id = NULL;
     if (!load_class_rooms(m))
         return MATRIX_NOT_NOW;
     const json_t *rooms = json_get_object(m->class_rooms, guardians ? GUARDIANS_OF : CLASS_OF);
@@ -80,19 +81,25 @@ enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, 
     return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer;
 }
 
-void sink_tell_class(struct telling *t, const char *class_id)
+static enum matrix_answer tell_room_of(struct telling *t, const char *class_id, bool guardians)
 {
     const char *room_id;
-    enum matrix_answer answer = sink_class_room(t->m, class_id, false, &room_id);
+    enum matrix_answer answer = sink_class_room(t->m, class_id, guardians, &room_id);
     if (answer == MATRIX_DONE)
         sink_tell_room(t, room_id, NULL);
-    else
+    else if (answer == MATRIX_REFUSED && room_id != NULL)
+        sink_stays(t, room_id); /* the bot is not named for it any more */
+    return answer;
+}
+
+void sink_tell_class(struct telling *t, const char *class_id)
+{
+    enum matrix_answer answer = tell_room_of(t, class_id, false);
+    if (answer != MATRIX_DONE)
         outcome_note(&t->outcome, answer);
     if (t->notice->kind != RECORD_LESSON)
         return;
-    answer = sink_class_room(t->m, class_id, true, &room_id);
-    if (answer == MATRIX_DONE)
-        sink_tell_room(t, room_id, NULL);
-    else if (answer != MATRIX_REFUSED)
+    answer = tell_room_of(t, class_id, true);
+    if (answer != MATRIX_DONE && answer != MATRIX_REFUSED)
         outcome_note(&t->outcome, answer);
 }

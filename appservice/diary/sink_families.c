@@ -11,6 +11,8 @@ static void tell_audience(struct telling *t, const struct audience *a)
 {
     char *room_id = NULL;
     enum matrix_answer answer = sink_room_of(t->m, a, &room_id);
+    if (answer == MATRIX_DONE)
+        sink_stays(t, room_id); /* also where nobody may be asked into it any more */
     if (answer != MATRIX_DONE)
         outcome_note(&t->outcome, answer);
     else if (sink_gather(t, room_id, a))
@@ -74,16 +76,30 @@ static bool choose(struct telling *t, const char *child, struct audience *a)
     return known;
 }
 
+static bool is_with(const struct telling *t, const struct place *place, const char *child)
+{
+    char *of = state_room_child(t->m->state, place->room_id);
+    bool with = of != NULL && strcmp(of, child) == 0;
+    free(of);
+    return with;
+}
+
 /* Something of the notice's record stands in a room of the child's. */
 static bool stands_with(const struct telling *t, const char *child)
 {
     bool stands = false;
-    for (size_t i = 0; !stands && i < t->n_places; ++i) {
-        char *of = state_room_child(t->m->state, t->places[i].room_id);
-        stands = of != NULL && strcmp(of, child) == 0;
-        free(of);
-    }
+    for (size_t i = 0; !stands && i < t->n_places; ++i)
+        stands = is_with(t, &t->places[i], child);
     return stands;
+}
+
+/* Nothing more is said of it in the rooms of a child whom the school knows as no pupil any more, nor is it taken from
+ * there: it is theirs. */
+static void leave_with(struct telling *t, const char *child)
+{
+    for (size_t i = 0; i < t->n_places; ++i)
+        if (is_with(t, &t->places[i], child))
+            sink_stays(t, t->places[i].room_id);
 }
 
 /* The child first (diary.pupil_first_hours): whether guardians are told of it when its time has come (later.c). What
@@ -167,6 +183,8 @@ void sink_tell_family(struct telling *t, const char *child)
     const char *given_name = json_get_string(family.person, "given_name");
     if (answer == MATRIX_DONE && (given_name == NULL || !sink_is_pupil_here(t->m, family.person)))
         answer = MATRIX_REFUSED;
+    if (answer == MATRIX_REFUSED)
+        leave_with(t, child);
     if (answer == MATRIX_DONE)
         tell_people(t, child, given_name, family.guardianships);
     else

@@ -54,11 +54,12 @@ static bool may_wait(const struct telling *t)
     return may;
 }
 
-/* Where it stood and does not belong any more, once it stands where it does. */
+/* Where it stood and does not belong any more, once it stands where it does, or it is certain that it never will: whom
+ * the rules keep out where it belongs leaves it with nobody else (I2). */
 static void take_back_all(struct telling *t)
 {
     const struct outcome *o = &t->outcome;
-    bool done = t->notice->record == NULL || (!o->refused && !o->later && !o->doubt);
+    bool done = t->notice->record == NULL || (!o->later && !o->doubt);
     for (size_t i = 0; done && i < t->n_places; ++i)
         if (!t->stays[i])
             sink_take_back(t, &t->places[i]);

@@ -120,6 +120,8 @@ json_t *sink_edit_of(json_t *now, const char *original);
 
 /* --- Messages and their records (sink_messages.c) --- */
 
+/* The room is one where the notice belongs: what stands there is not taken back. Where that is; NULL: nothing is. */
+const struct place *sink_stays(struct telling *t, const char *room_id);
 /* Into a room where the notice belongs: a new message, an edit of the one in which it stands, or nothing if that says
  * it already. given_name: the child's; NULL: of a class. */
 void sink_tell_room(struct telling *t, const char *room_id, const char *given_name);
@@ -156,7 +158,7 @@ void sink_keep_all_apart(struct sink_matrix *m, int64_t now_ms);
 void sink_tell_class(struct telling *t, const char *class_id);
 
 /* The class's room, or that of its guardians, which the office has named the bot for (E7); it enters when it first
- * speaks. *room_id: borrowed until the next call. REFUSED: there is none where it may be. */
+ * speaks. *room_id: borrowed until the next call; NULL: there is none. REFUSED: there is none where it may be. */
 enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, bool guardians, const char **room_id);
 
 /* Tells the guardians of a child what it was told before (diary.pupil_first_hours). */

@@ -56,7 +56,7 @@ static bool items_of(const struct telling *t, const char *room_id, const char *r
     return known;
 }
 
-static const struct place *place_in(struct telling *t, const char *room_id)
+const struct place *sink_stays(struct telling *t, const char *room_id)
 {
     for (size_t i = 0; i < t->n_places; ++i)
         if (strcmp(t->places[i].room_id, room_id) == 0) {
@@ -153,7 +153,7 @@ static void say_soon(struct telling *t, const struct saying *s, const char *give
 void sink_tell_room(struct telling *t, const char *room_id, const char *given_name)
 {
     char txn[WIRE_TXN_BYTES];
-    const struct place *place = place_in(t, room_id);
+    const struct place *place = sink_stays(t, room_id);
     if (place != NULL && t->waits != NULL && outbox_ride(t->m->outbox, t->waits, place->root))
         return;
     sink_wire_txn(t->notice->txn, room_id, txn);

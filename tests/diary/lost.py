@@ -52,6 +52,29 @@ def check_pushed(tap, school, bridge, put, day, families):
     tap.ok(down[0] == 503 and got[0] == 200 and said("w2") == [1, 1], "webhook: so is what comes while the homeserver is down", down, got, said("w2"))
 
 
+def check_moved_away(tap, school, bridge, put, day, families):
+    """I2: a mark that the diary moves to another child stands with the first no more, whatever becomes of it where it belongs."""
+    (a, (child, (mother, _), _)), (b, (other, (blocks, _), _)), (_, (third, _, _)) = list(families.items())[1:4]
+    school.client(blocks).must("PUT", f"{V3}/user/{quote(blocks)}/account_data/m.invite_permission_config", {"default_action": "block"})
+    row = lambda pupil, value: {"mv": ["mark", "mv", pupil, "", "Физика", day(), value, ""]}  # noqa: E731
+    said = lambda *users: [[words for words in school.words(user) if "Физика" in words] for user in users]  # noqa: E731
+    put(row(a, "moved1"))
+    settle(bridge)
+    first = said(child, mother)
+    put(row(b, "moved1"))
+    settle(bridge)
+    tap.ok(["moved1" in str(of) for of in first] == [True, True] and said(child, mother) == [[], []] and "moved1" in str(said(other)[0]) and "record\tmv" in bridge.command("problems")[1],
+           "a mark that moves to a child, one of whose guardians takes no invites, leaves the family that had it", first, said(child, mother, other), bridge.command("problems"))
+    put(row("nobody-999", "moved2"))
+    settle(bridge)
+    tap.ok(said(other) == [[]] and "nobody-999" in bridge.command("problems")[1], "one that moves to a pupil who is not found is withdrawn first, and waits", said(other), bridge.command("problems"))
+    bridge.command("match", "csv", "pupil", "nobody-999", next(name for name, family in families.items() if family[0] == third))
+    settle(bridge)
+    tap.ok(len(said(third)[0]) == 1 and "moved2" in said(third)[0][0] and said(child, mother, other) == [[], [], []], "and is told where it belongs once that is known", said(third, child, mother, other))
+    put({})
+    settle(bridge)
+
+
 @contextlib.contextmanager
 def running(build, bridge_class):
     """A school whose bot is not let in yet, and its bridge, which does not run."""
@@ -87,4 +110,5 @@ def check_lost(tap, bridge_class, build, day):
         bridge.start()
         families = school.families()
         check_pushed(tap, school, bridge, put, day, families)
+        check_moved_away(tap, school, bridge, put, day, families)
         tap.ok(not school.server.complaints(), "the server complains of nothing", *school.server.complaints())

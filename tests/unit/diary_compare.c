@@ -348,6 +348,58 @@ static void whoever_is_not_found_waits(void **state)
     world_close(w);
 }
 
+/* I2: who has it must not keep it, whoever it belongs to now; in pieces, too. */
+static void what_moves_to_nobody_is_withdrawn_first(void **state)
+{
+    static const enum sink_answer ANSWERS[] = {SINK_LATER, SINK_TOLD, SINK_TOLD};
+    for (int whole = 0; whole < 2; ++whole) {
+        struct world *w = world_open();
+        struct reading first = begun(), last = begun();
+        world_mark(&first, "m1", "p1", "5");
+        assert_true(world_compare(w, &first, whole, NULL));
+        for (int i = 0; i < 3; ++i) {
+            struct tally tally;
+            struct reading reading = begun();
+            world_mark(&reading, "m1", "x9", "4");
+            w->answer = ANSWERS[i];
+            assert_true(world_compare(w, &reading, whole, &tally));
+            assert_int_equal(tally.unmatched, 1);
+            assert_int_equal(tally.later, i == 0);
+            assert_int_equal(w->n, i == 0 ? 1 : 2);
+        }
+        assert_int_equal(w->heard[1].what, CHANGE_WITHDRAWN);
+        state_begin(w->state);
+        state_match(w->state, "trial", SUBJECT_PUPIL, "x9", "p2");
+        assert_true(state_commit(w->state));
+        world_mark(&last, "m1", "x9", "4");
+        assert_true(world_compare(w, &last, whole, NULL));
+        assert_int_equal(w->n, 3);
+        assert_int_equal(w->heard[2].what, CHANGE_NEW);
+        assert_int_equal(w->heard[2].revision, 3);
+        assert_string_equal(w->heard[2].who, "@b:s ");
+        world_close(w);
+    }
+}
+
+/* A diary that counts its pupils anew is no reason to take everything from everybody. */
+static void much_that_moves_to_nobody_waits_to_be_confirmed(void **state)
+{
+    struct world *w = world_open();
+    struct tally tally;
+    char id[16];
+    for (int round = 0; round < 2; ++round) {
+        struct reading reading = begun();
+        for (int i = 0; i < 30; ++i) {
+            snprintf(id, sizeof id, "m%d", i);
+            world_mark(&reading, id, round == 0 ? "p1" : "x9", round == 0 ? "5" : "4");
+        }
+        assert_true(world_compare(w, &reading, true, &tally));
+        assert_int_equal(w->n, 30);
+        assert_int_equal(tally.held, 30 * round);
+    }
+    world_close(w);
+}
+
 /* I2: the same record, but somebody has said whose the diary's id is: it is theirs now, and is told once. */
 static void a_match_that_is_corrected_is_told_to_whom_it_concerns(void **state)
 {
@@ -861,6 +913,8 @@ int main(void)
         cmocka_unit_test(a_roster_of_two_schools),
         cmocka_unit_test(much_that_is_gone_waits_to_be_confirmed),
         cmocka_unit_test(whoever_is_not_found_waits),
+        cmocka_unit_test(what_moves_to_nobody_is_withdrawn_first),
+        cmocka_unit_test(much_that_moves_to_nobody_waits_to_be_confirmed),
         cmocka_unit_test(a_match_that_is_corrected_is_told_to_whom_it_concerns),
         cmocka_unit_test(an_id_of_two_persons_is_nobodys),
         cmocka_unit_test(what_is_owed_is_kept_for_some_children_alone),
