@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
 #include "homeserver/outgoing/outgoing.h"
 
 #define SCHOOL_API "/_parta/v1/"
@@ -12,16 +13,49 @@
 #define ATTEMPT_MS 15000
 #define REPLY_BYTES_MAX (4u << 20)
 
-/* What the server has said to a request that was not done. */
-static enum matrix_answer judge(const struct outgoing_reply *reply, const json_t *said)
+/* The one of words that it is; NULL: none. */
+static const char *one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t i = 0; word != NULL && i < n; ++i)
+        if (strcmp(word, words[i]) == 0)
+            return words[i];
+    return NULL;
+}
+
+/* Refused is the bot itself, whatever it asks for: it is not let in yet, no teacher of the class, or stopped; or the
+ * server has no such path (another stands in its place). That ends when the office, or whoever runs the server, has
+ * seen to it. As one word of ours; NULL: it is not. */
+static const char *refuses_bot(const json_t *said)
+{
+    static const char *const CODES[] = {"account_pending", "account_suspended",    "account_stopped",
+                                        "outsider_acts",   "outside_every_school", "second_factor_missing",
+                                        "no_relation",     "may_not_make_rooms",   "external_creates"};
+    static const char *const ERRCODES[] = {"M_USER_SUSPENDED", "M_USER_DEACTIVATED", "M_USER_LOCKED", "M_UNRECOGNIZED"};
+    const char *code = one_of(json_get_string(said, "org.parta.code"), CODES, sizeof CODES / sizeof *CODES);
+    return code != NULL ? code : one_of(json_get_string(said, "errcode"), ERRCODES, sizeof ERRCODES / sizeof *ERRCODES);
+}
+
+static bool is_quiet(const json_t *said)
 {
     const char *code = json_get_string(said, "org.parta.code");
+    return code != NULL && strncmp(code, "quiet_hours", strlen("quiet_hours")) == 0;
+}
+
+/* What the server has said to a request that was not done. For good it refuses by a Matrix error alone, of an act on a
+ * room or a person: what has none comes from a proxy, and what the bot may not do at all it may once it is let in. */
+static enum matrix_answer judge(const char *path, const struct outgoing_reply *reply, const json_t *said)
+{
+    static const char *const OWN[] = {"/account/whoami", "/createRoom", "/joined_rooms"};
+    bool school = strncmp(path, SCHOOL_API, strlen(SCHOOL_API)) == 0;
     bool answered = reply->fault == OUTGOING_ANSWERED && reply->status >= 400 && reply->status < 500;
     if (!answered || reply->status == 429)
         return MATRIX_UNKNOWN;
-    if (reply->status == 401 || (code != NULL && strncmp(code, "quiet_hours", strlen("quiet_hours")) == 0))
-        return MATRIX_NOT_NOW;
-    return MATRIX_REFUSED;
+    const char *bot = refuses_bot(said);
+    if (bot != NULL)
+        log_warn("diary", "the homeserver refuses the bot itself (%s): what it was to do waits", bot);
+    bool not_now = bot != NULL || is_quiet(said) || reply->status == 401 || json_get_string(said, "errcode") == NULL ||
+                   one_of(path, OWN, sizeof OWN / sizeof *OWN) != NULL || (school && reply->status == 403);
+    return not_now ? MATRIX_NOT_NOW : MATRIX_REFUSED;
 }
 
 /* What is not there is an answer like another. */
@@ -71,12 +105,12 @@ static void call_finish(struct call *c)
 }
 
 /* What became of it; *reply as in matrix_call. */
-static enum matrix_answer take(struct outgoing_reply *got, json_t **reply)
+static enum matrix_answer take(const char *path, struct outgoing_reply *got, json_t **reply)
 {
     struct error e;
     bool done = got->fault == OUTGOING_ANSWERED && got->status >= 200 && got->status < 300;
     json_t *said = got->body.len != 0 ? json_parse(got->body.data, got->body.len, &e) : NULL;
-    enum matrix_answer answer = done ? MATRIX_DONE : judge(got, said);
+    enum matrix_answer answer = done ? MATRIX_DONE : judge(path, got, said);
     sodium_memzero(got->body.data, got->body.data != NULL ? got->body.len : 0);
     outgoing_reply_finish(got);
     if (reply != NULL)
@@ -86,16 +120,20 @@ static enum matrix_answer take(struct outgoing_reply *got, json_t **reply)
     return answer;
 }
 
+enum how { USUAL, LOOK, ONCE };
+
 static enum matrix_answer call(const struct matrix_client *client, const char *method, const char *path,
-                               json_t *content, json_t **reply, bool look)
+                               json_t *content, json_t **reply, enum how how)
 {
     struct call c;
     struct outgoing_reply got = {0};
     call_init(&c, client, method, path, content);
-    outgoing_call(client->outgoing, &c.request, look ? judge_look : NULL, NULL, &got);
+    if (how == ONCE)
+        c.request.attempts_max = 1;
+    outgoing_call(client->outgoing, &c.request, how == LOOK ? judge_look : NULL, NULL, &got);
     call_finish(&c);
     json_decref(content);
-    return take(&got, reply);
+    return take(path, &got, reply);
 }
 
 void matrix_put_all(const struct matrix_client *client, struct matrix_put *const *puts, size_t n)
@@ -110,17 +148,23 @@ void matrix_put_all(const struct matrix_client *client, struct matrix_put *const
     }
     outgoing_calls_wait(calls);
     for (size_t i = 0; i < n; ++i)
-        puts[i]->answer = take(&got[i], &puts[i]->reply);
+        puts[i]->answer = take(puts[i]->path, &got[i], &puts[i]->reply);
     free(got);
 }
 
 enum matrix_answer matrix_call(const struct matrix_client *client, const char *method, const char *path,
                                json_t *content, json_t **reply)
 {
-    return call(client, method, path, content, reply, false);
+    return call(client, method, path, content, reply, USUAL);
+}
+
+enum matrix_answer matrix_call_once(const struct matrix_client *client, const char *method, const char *path,
+                                    json_t *content, json_t **reply)
+{
+    return call(client, method, path, content, reply, ONCE);
 }
 
 enum matrix_answer matrix_look(const struct matrix_client *client, const char *path, json_t **reply)
 {
-    return call(client, "GET", path, NULL, reply, true);
+    return call(client, "GET", path, NULL, reply, LOOK);
 }

@@ -18,9 +18,11 @@ struct matrix_client {
 
 enum matrix_answer {
     MATRIX_DONE,
-    MATRIX_REFUSED, /* for good: nothing was done */
-    MATRIX_NOT_NOW, /* nothing was done: quiet hours (F3), or the token is not known (yet) */
-    MATRIX_UNKNOWN  /* no answer, or the server fails: it may have been done */
+    MATRIX_REFUSED, /* for good, by a Matrix error of this room or person: nothing was done */
+    /* Nothing was done: quiet hours (F3), or the bot itself may not (it or its token is not known yet, it is stopped), or
+     * it was not the homeserver that has answered. */
+    MATRIX_NOT_NOW,
+    MATRIX_UNKNOWN /* no answer, or the server fails: it may have been done */
 };
 
 /* path begins with a slash: "/_parta/v1…" goes to the school API, everything else below /_matrix/client/v3. content:
@@ -28,6 +30,10 @@ enum matrix_answer {
  * help. Blocks. */
 enum matrix_answer matrix_call(const struct matrix_client *client, const char *method, const char *path,
                                json_t *content, json_t **reply);
+
+/* The same, tried once: what is not to be done twice when the answer is lost. */
+enum matrix_answer matrix_call_once(const struct matrix_client *client, const char *method, const char *path,
+                                    json_t *content, json_t **reply);
 
 /* One of several. */
 struct matrix_put {

@@ -34,6 +34,7 @@ void sink_matrix_begin(void *self)
     struct sink_matrix *m = self;
     families_finish(&m->families);
     sink_forget_state(m);
+    m->rooms_from_ms = 0;
 }
 
 void sink_matrix_expect(void *self, const struct notice *notice)

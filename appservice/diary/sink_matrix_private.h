@@ -35,9 +35,10 @@ struct sink_matrix {
     json_t *room_state;    /* its events */
     struct families families;
     char *school_token, *as_token;
-    char *bot;           /* its user id; NULL: not asked yet */
-    bool swept;          /* rooms that were made and not noted are found */
-    json_t *class_rooms; /* sourcedId of the class → room id */
+    char *bot;             /* its user id; NULL: not asked yet */
+    bool swept;            /* rooms that were made and not noted are found */
+    int64_t rooms_from_ms; /* clock_mono_ms: none is made before: the bot is refused, or an answer was lost */
+    json_t *class_rooms;   /* sourcedId of the class → room id */
     int64_t class_rooms_until_ms;
     void *times; /* what waits for its time (times.c), and what frees it; NULL: nothing yet */
     void (*close_times)(void *times);

@@ -10,6 +10,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/percent.h"
 
+#define NO_ROOMS_MS 30000
 #define MARKER "parta.diary.room" /* the state event that says what a room is for */
 
 /* "/rooms/{room}" and what follows; heap. */
@@ -132,6 +133,13 @@ static bool sweep(struct sink_matrix *m)
     return good;
 }
 
+/* Until the next reading, or for a while. */
+static void make_no_rooms(struct sink_matrix *m)
+{
+    m->rooms_from_ms = clock_mono_ms() + NO_ROOMS_MS;
+}
+
+/* Asked for once: where the answer is lost, it may have been made, and is found by the sweep before another is. */
 static enum matrix_answer make_room(struct sink_matrix *m, const struct audience *a, char **room_id)
 {
     struct text name = TEXT_INIT;
@@ -141,13 +149,15 @@ static enum matrix_answer make_room(struct sink_matrix *m, const struct audience
     json_t *content = json_pack("{s:s, s:s, s:{s:i}, s:[{s:s, s:s, s:{s:s, s:s}}]}", "preset", "private_chat", "name",
                                 name.data, "power_level_content_override", "invite", 100, "initial_state", "type",
                                 MARKER, "state_key", "", "content", "child", a->child, "audience", a->name);
-    enum matrix_answer answer = matrix_call(&m->client, "POST", "/createRoom", content, &reply);
+    enum matrix_answer answer = matrix_call_once(&m->client, "POST", "/createRoom", content, &reply);
     const char *made = json_get_string(reply, "room_id");
     if (answer == MATRIX_DONE && (made == NULL || !note_room(m, a->child, a->name, made)))
         answer = MATRIX_UNKNOWN;
     if (answer == MATRIX_DONE)
         *room_id = xstrdup(made);
     else
+        make_no_rooms(m);
+    if (answer == MATRIX_UNKNOWN)
         m->swept = false; /* it may have been made */
     json_decref(reply);
     text_finish(&name);
@@ -159,7 +169,7 @@ enum matrix_answer sink_room_of(struct sink_matrix *m, const struct audience *a,
     *room_id = state_room(m->state, a->child, a->name);
     if (*room_id != NULL)
         return MATRIX_DONE;
-    if (!sweep(m))
+    if (clock_mono_ms() < m->rooms_from_ms || !sweep(m))
         return MATRIX_NOT_NOW;
     *room_id = state_room(m->state, a->child, a->name);
     enum matrix_answer answer = *room_id != NULL ? MATRIX_DONE : make_room(m, a, room_id);
@@ -233,6 +243,26 @@ enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, cons
     return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer;
 }
 
+/* A room of the bot's own that it cannot see into. NOT_NOW: it is not in it any more (it was nobody of the school
+ * meanwhile, for one), and another is made the next time; REFUSED: it is. */
+static enum matrix_answer give_up_room(struct sink_matrix *m, const char *room_id)
+{
+    json_t *reply = NULL, *room;
+    size_t i;
+    enum matrix_answer answer = matrix_call(&m->client, "GET", "/joined_rooms", NULL, &reply);
+    bool joined = answer != MATRIX_DONE || json_get_array(reply, "joined_rooms") == NULL;
+    json_array_foreach(json_get_array(reply, "joined_rooms"), i, room)
+        joined = joined || (json_string_value(room) != NULL && strcmp(json_string_value(room), room_id) == 0);
+    json_decref(reply);
+    if (joined)
+        return answer == MATRIX_DONE ? MATRIX_REFUSED : MATRIX_NOT_NOW;
+    log_warn("diary", "the bot is not in its room %s any more: another is made", room_id);
+    state_begin(m->state);
+    state_room_drop(m->state, room_id);
+    state_commit(m->state);
+    return MATRIX_NOT_NOW;
+}
+
 bool sink_gather(struct telling *t, const char *room_id, const struct audience *a)
 {
     struct sink_matrix *m = t->m;
@@ -241,6 +271,8 @@ bool sink_gather(struct telling *t, const char *room_id, const struct audience *
     if (clock_mono_ms() >= m->room_state_ms + FAMILY_HOLDS_MS)
         sink_forget_state(m); /* what is known of a room counts as long as what is known of a child */
     enum matrix_answer answer = know_state(m, room_id);
+    if (answer == MATRIX_REFUSED)
+        answer = give_up_room(m, room_id);
     const json_t *members = m->room_state;
     if (answer == MATRIX_DONE)
         answer = put_out(m, room_id, a, members, &changed);
@@ -258,6 +290,8 @@ bool sink_gather(struct telling *t, const char *room_id, const struct audience *
     }
     if (changed)
         sink_forget_state(m);
+    if (answer == MATRIX_NOT_NOW)
+        make_no_rooms(m); /* nobody could be asked into them, either */
     if (answer != MATRIX_DONE)
         outcome_note(&t->outcome, answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer);
     return answer == MATRIX_DONE && there != 0;

@@ -103,6 +103,7 @@ enum {
     ROOM_CHILD,
     ROOM_AUDIENCE,
     ROOM_PUT,
+    ROOM_DROP,
     ROOM_CHILDREN,
     WORD_GET,
     WORD_PUT,
@@ -165,6 +166,7 @@ static const struct statement TEXTS[STATE__COUNT] = {
     [ROOM_CHILD] = {"SELECT child FROM rooms WHERE room_id = $1"},
     [ROOM_AUDIENCE] = {"SELECT audience FROM rooms WHERE room_id = $1"},
     [ROOM_PUT] = {"INSERT INTO rooms (child, audience, room_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"},
+    [ROOM_DROP] = {"DELETE FROM rooms WHERE room_id = $1"},
     [ROOM_CHILDREN] = {"SELECT DISTINCT child FROM rooms WHERE audience <> $1"},
     [WORD_GET] = {"SELECT value FROM words WHERE name = $1"},
     [WORD_PUT] = {"INSERT INTO words (name, value) VALUES ($1, $2)"
@@ -517,6 +519,11 @@ bool state_room_is(struct state *state, const char *room_id)
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id)
 {
     db_run(state->db, &STATE, ROOM_PUT, "ttt", child, audience, room_id);
+}
+
+void state_room_drop(struct state *state, const char *room_id)
+{
+    db_run(state->db, &STATE, ROOM_DROP, "t", room_id);
 }
 
 char **state_children(struct state *state, const char *but, size_t *n)

@@ -139,6 +139,7 @@ char *state_room_audience(struct state *state, const char *room_id);            
 bool state_room_is(struct state *state, const char *room_id);                   /* it is one of these */
 /* A room that is noted already for them stays. */
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id);
+void state_room_drop(struct state *state, const char *room_id); /* the bot is not in it any more */
 /* Of whom there are rooms but those of one audience: heap, ended by state_ids_free; and all the rooms of a child. */
 char **state_children(struct state *state, const char *but, size_t *n);
 struct child_room {

@@ -6,14 +6,14 @@ import hashlib
 import hmac
 import json
 import os
-import sqlite3
 import sys
 import time
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import V3, until  # noqa: E402
-from rooms import SCHOOL, School, rows_text, settle  # noqa: E402
+from doubles import Between  # noqa: E402
+from harness import V3  # noqa: E402
+from rooms import BOT, SCHOOL, School, rows_text, settle, through  # noqa: E402
 
 SECRET = "webhook secret of a school"
 
@@ -75,6 +75,86 @@ def check_moved_away(tap, school, bridge, put, day, families):
     settle(bridge)
 
 
+def check_not_let_in(tap, school, bridge, put, day):
+    """The bridge runs before the office has approved its bot: nothing of those days counts as told."""
+    pupils = sorted(item["person"] for item in school.everybody() if item["roles"] and item["roles"][0]["role"] == "pupil")
+    put({f"e{n}": ["mark", f"e{n}", pupil, "", "Физика", day(), f"5early{n}", ""] for n, pupil in enumerate(pupils[:3])})
+    bridge.start()
+    settle(bridge)
+    early = bridge.metric('parta_diary_told_total{what="new"}'), bridge.command("problems")[1], bridge.metric("parta_diary_later_total")
+    school.admit(bridge)
+    families = school.families()
+    settle(bridge)
+    child = next(item["user_id"] for item in school.everybody() if item["person"] == pupils[0])
+    tap.ok(early[0] == 0 and "record" not in early[1] and early[2] > 0 and sum("5early0" in words for words in school.words(child)) == 1,
+           "before the bot is let in every mark waits, and comes once it is", early, school.words(child), bridge.command("problems")[1], bridge.log()[-1500:])
+    put({})
+    settle(bridge)
+    return {name: family for name, family in families.items() if name not in pupils[:3]}
+
+
+def check_stopped(tap, school, bridge, put, day, families):
+    """The bot is suspended, a proxy answers in the server's place: what was to be told then comes later, and is no problem."""
+    a, (child, (mother, _), _) = list(families.items())[4]
+    rows, count = {}, lambda name: [sum("5" + name in words for words in school.words(user)) for user in (child, mother)]  # noqa: E731
+
+    def told_only_after(name, begin, end, what):
+        begin()
+        rows[name] = ["mark", name, a, "", "Физика", day(), "5" + name, ""]
+        put(rows)
+        settle(bridge)
+        before, problems = count(name), bridge.command("problems")[1]
+        end()
+        settle(bridge)
+        tap.ok(before == [0, 0] and name not in problems and count(name) == [1, 1], what, before, problems, count(name), bridge.command("problems")[1], bridge.log()[-1500:])
+    state = lambda word: lambda: school.parta("person", "state", BOT, word)  # noqa: E731
+    told_only_after("s1", state("suspended"), state("active"), "what the bot is to tell while it is suspended comes when it is not")
+    bridge.end()
+    for n, (word, answer) in enumerate((("/invite", (403, "<html>403 Forbidden</html>", {})), ("/state", (404, "<html>404 Not Found</html>", {})), ("/createRoom", (403, {"errcode": "M_FORBIDDEN", "error": "no"}, {})),
+                                        ("/_parta/v1/people/", (403, {"errcode": "M_FORBIDDEN", "error": "no", "org.parta.code": "scope"}, {})), ("/send/", (404, {"errcode": "M_UNRECOGNIZED", "error": "no"}, {})))):
+        a, (child, (mother, _), _) = list(families.items())[5 + n]
+        stands = [True]
+        with through(school, bridge, word, lambda met: answer if stands[0] else None):  # noqa: B023
+            bridge.start()
+            told_only_after(f"p{n}", lambda: None, lambda: stands.__setitem__(0, False), f"so does what a proxy, or the server to all that the bot does, refuses: {word}, {answer[0]}")
+            bridge.end()
+    bridge.start()
+    put({})
+    settle(bridge)
+
+
+class Lossy(Between):
+    """Passes everything on, and loses the answers to what holds the word."""
+
+    def answer(self, path, given, headers, method, body):
+        got = super().answer(path, given, headers, method, body)
+        return (502, "<html>502 Bad Gateway</html>", {}) if self.word in path and self.losing[0] else got
+
+
+def check_rooms_once(tap, school, bridge, put, day, families):
+    """A room that was made though the answer was lost is found again, and no other is made meanwhile."""
+    several = list(families.items())[10:-1]
+    bridge.end()
+    joined = lambda: set(school.server.request("GET", f"{V3}/joined_rooms", token="as-token-of-the-diary-0001").json["joined_rooms"])  # noqa: E731
+    rooms = joined()
+    with through(school, bridge, "/createRoom", lambda met: None, Lossy) as between:
+        between.losing = [True]
+        put({f"c{n}": ["mark", f"c{n}", a, "", "Физика", day(), f"5c{n}", ""] for n, (a, _) in enumerate(several)})
+        bridge.start()
+        bridge.until(lambda: bridge.readings("csv"), "a reading")
+        met, readings = between.met, bridge.readings("csv")
+        between.losing[0] = False
+        settle(bridge)
+        bridge.end()
+    made = joined() - rooms
+    tap.ok(met <= readings + 1, "a room whose making was not answered is not asked for again and again", met, readings)
+    tap.ok(len(made) == len(several) and all(sum(f"5c{n}" in words for words in school.words(child)) == 1 for n, (_, (child, _, _)) in enumerate(several)),
+           "it is found, and each family has one room", len(made), len(several))
+    bridge.start()
+    put({})
+    settle(bridge)
+
+
 @contextlib.contextmanager
 def running(build, bridge_class):
     """A school whose bot is not let in yet, and its bridge, which does not run."""
@@ -106,9 +186,9 @@ def check_lost(tap, bridge_class, build, day):
     with running(build, bridge_class) as (school, bridge):
         put = lambda rows: bridge.write("source-diary.csv", rows_text(rows))  # noqa: E731
         put({})
-        school.admit(bridge)
-        bridge.start()
-        families = school.families()
+        families = check_not_let_in(tap, school, bridge, put, day)
         check_pushed(tap, school, bridge, put, day, families)
         check_moved_away(tap, school, bridge, put, day, families)
+        check_stopped(tap, school, bridge, put, day, families)
+        check_rooms_once(tap, school, bridge, put, day, families)
         tap.ok(not school.server.complaints(), "the server complains of nothing", *school.server.complaints())
