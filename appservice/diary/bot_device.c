@@ -611,15 +611,16 @@ void bot_device_encrypt(struct bot_device *d, struct sealing *const *all, size_t
 
 /* --- Reading --- */
 
-json_t *bot_device_decrypt(struct bot_device *d, const char *room_id, const json_t *event)
+enum matrix_answer bot_device_decrypt(struct bot_device *d, const char *room_id, const json_t *event, json_t **clear)
 {
-    json_t *clear = NULL;
+    *clear = NULL;
+    enum crypto_answer answer = CRYPTO_FAILED;
     pthread_mutex_lock(&d->lock);
-    enum crypto_answer answer = CRYPTO_UNKNOWN;
     if (begin(d) && sync_now(d) == MATRIX_DONE && speak(d) == MATRIX_DONE)
-        answer = crypto_decrypt(d->crypto, room_id, event, &clear);
+        answer = crypto_decrypt(d->crypto, room_id, event, clear);
     if (answer != CRYPTO_DONE)
-        log_info("crypto", "an event of %s in %s cannot be read", json_get_string(event, "sender"), room_id);
+        log_info("crypto", "an event of %s in %s cannot be read%s", json_get_string(event, "sender"), room_id,
+                 answer == CRYPTO_FAILED ? " now" : "");
     pthread_mutex_unlock(&d->lock);
-    return clear;
+    return answer == CRYPTO_DONE ? MATRIX_DONE : answer == CRYPTO_FAILED ? MATRIX_NOT_NOW : MATRIX_REFUSED;
 }

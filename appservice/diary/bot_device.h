@@ -45,8 +45,9 @@ struct sealing {
  * commit. Blocks. */
 void bot_device_encrypt(struct bot_device *device, struct sealing *const *all, size_t n);
 
-/* What an m.room.encrypted event of a room of encryption says: {"type", "content", …}, the caller's; NULL: it cannot be
- * read, or not now. Blocks. */
-json_t *bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event);
+/* What an m.room.encrypted event of a room of encryption says: DONE with {"type", "content", …} in *clear, which the
+ * caller owns. REFUSED: it cannot be read, also later; NOT_NOW: the bot cannot ask for its keys now. Blocks. */
+enum matrix_answer bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event,
+                                      json_t **clear);
 
 #endif

@@ -24,10 +24,12 @@ void bot_device_encrypt(struct bot_device *device, struct sealing *const *all, s
         all[i]->answer = MATRIX_REFUSED;
 }
 
-json_t *bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event)
+enum matrix_answer bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event,
+                                      json_t **clear)
 {
     (void)device;
     (void)room_id;
     (void)event;
-    return NULL;
+    *clear = NULL;
+    return MATRIX_REFUSED;
 }

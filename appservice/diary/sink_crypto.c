@@ -45,25 +45,29 @@ void sink_encrypt(const struct sink_crypto *crypto, struct sealing *const *all, 
         }
 }
 
-json_t *sink_decrypt(const struct sink_crypto *crypto, const json_t *event)
+enum matrix_answer sink_decrypt(const struct sink_crypto *crypto, const json_t *event, json_t **said)
 {
     const char *type = json_get_string(event, "type"), *room_id = json_get_string(event, "room_id");
     const json_t *relation = json_object_get(json_get_object(event, "content"), "m.relates_to");
-    json_t *said = json_copy((json_t *)(uintptr_t)event), *clear = NULL;
-    if (type == NULL || strcmp(type, "m.room.encrypted") != 0)
-        return said;
+    json_t *clear = NULL;
+    enum matrix_answer answer = MATRIX_REFUSED;
+    *said = NULL;
+    if (type == NULL || strcmp(type, "m.room.encrypted") != 0) {
+        *said = json_copy((json_t *)(uintptr_t)event);
+        return MATRIX_DONE;
+    }
     if (crypto->device != NULL && room_id != NULL && json_get_string(event, "sender") != NULL)
-        clear = bot_device_decrypt(crypto->device, room_id, event);
+        answer = bot_device_decrypt(crypto->device, room_id, event, &clear);
     json_t *content = json_get_object(clear, "content");
-    if (content != NULL) {
+    if (answer == MATRIX_DONE && content == NULL)
+        answer = MATRIX_REFUSED;
+    if (answer == MATRIX_DONE) {
+        *said = json_copy((json_t *)(uintptr_t)event);
         if (relation != NULL)
             json_object_set_new(content, "m.relates_to", json_copy((json_t *)(uintptr_t)relation));
-        json_object_set(said, "type", json_object_get(clear, "type"));
-        json_object_set(said, "content", content);
-    } else {
-        json_decref(said);
-        said = NULL;
+        json_object_set(*said, "type", json_object_get(clear, "type"));
+        json_object_set(*said, "content", content);
     }
     json_decref(clear);
-    return said;
+    return answer;
 }

@@ -20,8 +20,8 @@ void sink_crypto_stop(struct sink_crypto *crypto); /* blocks (network) */
 /* Encrypts them, as bot_device_encrypt does; says in the log what it never can. Blocks (network). */
 void sink_encrypt(const struct sink_crypto *crypto, struct sealing *const *all, size_t n);
 
-/* An event as it is to be read: itself, or what an encrypted one says in its place, with its m.relates_to. The
- * caller's; NULL: it cannot be read. Blocks (network). */
-json_t *sink_decrypt(const struct sink_crypto *crypto, const json_t *event);
+/* An event as it is to be read: itself, or what an encrypted one says in its place, with its m.relates_to: *said, the
+ * caller's, when DONE. REFUSED: it cannot be read; NOT_NOW: not now. Blocks (network). */
+enum matrix_answer sink_decrypt(const struct sink_crypto *crypto, const json_t *event, json_t **said);
 
 #endif

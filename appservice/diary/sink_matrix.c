@@ -174,6 +174,7 @@ void sink_matrix_close(struct sink_matrix *m)
     families_finish(&m->families);
     outbox_destroy(m->outbox);
     free(m->link_words);
+    free(m->unread);
     free(m->bot);
     free(m);
 }

@@ -67,6 +67,8 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE sources ADD COLUMN whole_to INTEGER NOT NULL DEFAULT 0;",
     "ALTER TABLE records ADD COLUMN whom BLOB;" /* NULL: told to nobody, or before this was noted */
     "ALTER TABLE records ADD COLUMN intent_whom BLOB;",
+    ("CREATE TABLE heard (event_id TEXT PRIMARY KEY, hour INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+     "CREATE INDEX heard_hour ON heard (hour);"), /* words that are counted */
 };
 #define N_MIGRATIONS ((int)(sizeof MIGRATIONS / sizeof *MIGRATIONS))
 
@@ -506,9 +508,11 @@ char *state_room_child(struct state *state, const char *room_id)
     return db_text(state->db, &STATE, ROOM_CHILD, "t", room_id);
 }
 
-char *state_room_audience(struct state *state, const char *room_id)
+bool state_room_whose(struct state *state, const char *room_id, char **child, char **audience)
 {
-    return db_text(state->db, &STATE, ROOM_AUDIENCE, "t", room_id);
+    *child = state_room_child(state, room_id);
+    *audience = db_text(state->db, &STATE, ROOM_AUDIENCE, "t", room_id);
+    return !db_failed(state->db);
 }
 
 bool state_room_is(struct state *state, const char *room_id)

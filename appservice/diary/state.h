@@ -135,8 +135,9 @@ struct db *state_db(struct state *state); /* for crypto_store_open */
 
 char *state_room(struct state *state, const char *child, const char *audience); /* heap; NULL: none yet */
 char *state_room_child(struct state *state, const char *room_id);               /* the same */
-char *state_room_audience(struct state *state, const char *room_id);            /* the same */
-bool state_room_is(struct state *state, const char *room_id);                   /* it is one of these */
+/* Both of it, heap; NULL: it is none of these. false: that cannot be read. */
+bool state_room_whose(struct state *state, const char *room_id, char **child, char **audience);
+bool state_room_is(struct state *state, const char *room_id); /* it is one of these */
 /* A room that is noted already for them stays. */
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id);
 void state_room_drop(struct state *state, const char *room_id); /* the bot is not in it any more */
@@ -160,8 +161,9 @@ struct person {
  * *person is then that they are told nothing. */
 bool state_person(struct state *state, const char *user_id, bool english, struct person *person);
 void state_person_put(struct state *state, const char *user_id, const struct person *person);
-/* Counts another word of theirs in the hour. false: it is more than most. */
-bool state_person_heard(struct state *state, const char *user_id, const struct person *known, int64_t hour, int most);
+/* Counts a word of theirs in the hour, the event of which may come again: once. false: it is more than most. */
+bool state_person_heard(struct state *state, const char *user_id, const struct person *known, const char *event_id,
+                        int64_t hour, int most);
 
 /* --- What is owed to people who want a digest: ids, never what a record says --- */
 

@@ -6,6 +6,9 @@
 #include "appservice/diary/answers.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+
+#define UNREAD_TRIES 240 /* two hours, at the pace that an answer of 503 asks for */
 
 char *talk_own_words(const char *body)
 {
@@ -51,12 +54,13 @@ static enum matrix_answer answer_word(struct sink_matrix *m, const struct talk_w
     return answer;
 }
 
-/* Bounded per person. false: it could not be noted. */
+/* Bounded per person; a word counts once, however often it comes until it can be dealt with. false: it could not be
+ * noted. */
 static bool count_word(struct sink_matrix *m, const struct talk_word *w, struct person *person,
                        enum notice_choice choice, bool english, bool *heard)
 {
     state_begin(m->state);
-    *heard = state_person_heard(m->state, w->sender, person, clock_wall_ms() / HOUR_MS, TALK_WORDS_HOUR);
+    *heard = state_person_heard(m->state, w->sender, person, w->event_id, clock_wall_ms() / HOUR_MS, TALK_WORDS_HOUR);
     talk_choose(person, choice, english);
     if (*heard && choice != CHOICE_NONE)
         state_person_put(m->state, w->sender, person);
@@ -119,29 +123,57 @@ bool talk_word_of(const json_t *event, struct talk_word *w)
                              (how == NULL || strcmp(how, "m.replace") != 0);
 }
 
-bool talk_hear(struct sink_matrix *m, const json_t *event)
+/* Of a room of the bot's own, in clear. */
+static bool hear_in(struct sink_matrix *m, const json_t *event, char *child, char *audience)
 {
     struct talk_word w;
-    if (!sink_know_oneself(m))
-        return false;
     if (!talk_word_of(event, &w) || strcmp(w.sender, m->bot) == 0)
         return true;
-    w.child = state_room_child(m->state, w.room_id);
-    w.audience = state_room_audience(m->state, w.room_id);
-    bool done = w.child == NULL || w.audience == NULL || hear_word(m, &w);
-    free(w.child);
-    free(w.audience);
+    w.child = child;
+    w.audience = audience;
+    return hear_word(m, &w);
+}
+
+/* What cannot be read now comes again, but not for ever: a row that is broken holds nobody else up. */
+static bool give_up_reading(struct sink_matrix *m, const char *event_id)
+{
+    if (m->unread == NULL || strcmp(m->unread, event_id) != 0) {
+        free(m->unread);
+        m->unread = xstrdup(event_id);
+        m->unread_tries = 0;
+    }
+    if (++m->unread_tries < UNREAD_TRIES)
+        return false;
+    log_warn("diary", "the event %s could not be read for so long that it is left", event_id);
+    return true;
+}
+
+/* What is said elsewhere is not looked into: the bot is in the classes' rooms, too, where everybody talks. */
+bool talk_hear(struct sink_matrix *m, const json_t *event)
+{
+    const char *sender = json_get_string(event, "sender"), *room_id = json_get_string(event, "room_id");
+    json_t *said;
+    if (!sink_know_oneself(m))
+        return false;
+    if (room_id == NULL || sender == NULL || strcmp(sender, m->bot) == 0)
+        return true;
+    char *child, *audience;
+    bool done = state_room_whose(m->state, room_id, &child, &audience);
+    if (done && child != NULL && audience != NULL) {
+        enum matrix_answer read = sink_decrypt(&m->crypto, event, &said);
+        const char *event_id = json_get_string(event, "event_id");
+        if (read == MATRIX_DONE)
+            done = hear_in(m, said, child, audience);
+        else
+            done = read == MATRIX_REFUSED || event_id == NULL || give_up_reading(m, event_id);
+        json_decref(said);
+    }
+    free(child);
+    free(audience);
     return done;
 }
 
 bool sink_matrix_hear(void *m, const json_t *event)
 {
-    struct sink_matrix *sink = m;
-    const char *sender = json_get_string(event, "sender");
-    if (sink->bot != NULL && sender != NULL && strcmp(sender, sink->bot) == 0)
-        return true;
-    json_t *said = sink_decrypt(&sink->crypto, event);
-    bool done = said == NULL || talk_hear(sink, said);
-    json_decref(said);
-    return done;
+    return talk_hear(m, event);
 }

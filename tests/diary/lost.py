@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 import time
 from urllib.parse import quote
@@ -155,6 +156,45 @@ def check_rooms_once(tap, school, bridge, put, day, families):
     settle(bridge)
 
 
+def check_words(tap, school, bridge, put, day, families):
+    """What a person says is heard, however often it must come again until it can be."""
+    a, (child, (mother, _), class_a) = list(families.items())[-1]
+    teacher = next(item["user_id"] for item in school.pages(f"/classes/{class_a}/enrollments?") if item["role"] == "class_teacher")
+    put({"ab": ["absence", "ab", a, "", "", day(-1), "absent", ""]})
+    settle(bridge)
+    room = next(room for room, said in school.heard(mother).items() if any("отсутствие" in words for words in said))
+    bridge.end()
+    event = school.say(mother, room, "1")
+    hs_token = re.search(r"hs_token: *['\"]?([^'\"\s]+)", bridge.command("registration")[1])[1]
+
+    def hear(name, *events):
+        return bridge.get(f"/_matrix/app/v1/transactions/{name}", json.dumps({"events": events}).encode(), {"Authorization": f"Bearer {hs_token}"}, "PUT")[0]
+    word = {"type": "m.room.message", "room_id": room, "sender": mother, "event_id": event, "content": {"msgtype": "m.text", "body": "1"}}
+    stands = [True]
+    with through(school, bridge, "/guardianships", lambda met: (403, {"errcode": "M_FORBIDDEN", "error": "no", "org.parta.code": "scope"}, {}) if stands[0] else None):
+        bridge.start()
+        answers = {hear("again", word) for _ in range(40)}
+        stands[0] = False
+        last = hear("again", word)
+        bridge.end()
+    tap.ok(answers == {503} and last == 200 and sum("Ответ от" in words for words in school.words(teacher)) == 1 and sum("классному руководителю" in words for words in school.words(mother)) == 1,
+           "the reason of an absence is passed on after forty repetitions, once", answers, last, school.words(teacher), school.words(mother))
+    locked = lambda room, n: {"type": "m.room.encrypted", "room_id": room, "sender": mother, "event_id": f"$locked{n}", "content":  # noqa: E731
+                              {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgAEhA", "session_id": "s", "device_id": "D", "sender_key": "k"}}
+    stands[0] = True
+    with through(school, bridge, "/sync", lambda met: (403, "<html>403 Forbidden</html>", {}) if stands[0] else None):
+        bridge.start()
+        answers = hear("locked1", locked(room, 1)), hear("locked2", locked(school.rooms[class_a], 2))
+        built = "was built without libolm" not in bridge.log()
+        stands[0] = False
+        last = hear("locked1", locked(room, 1))
+        bridge.end()
+    tap.ok(answers == (503 if built else 200, 200) and last == 200, "an encrypted word that cannot be read now comes again; in rooms that are not the bot's nobody looks", answers, last, bridge.log()[-900:])
+    bridge.start()
+    put({})
+    settle(bridge)
+
+
 @contextlib.contextmanager
 def running(build, bridge_class):
     """A school whose bot is not let in yet, and its bridge, which does not run."""
@@ -191,4 +231,5 @@ def check_lost(tap, bridge_class, build, day):
         check_moved_away(tap, school, bridge, put, day, families)
         check_stopped(tap, school, bridge, put, day, families)
         check_rooms_once(tap, school, bridge, put, day, families)
+        check_words(tap, school, bridge, put, day, families)
         tap.ok(not school.server.complaints(), "the server complains of nothing", *school.server.complaints())
