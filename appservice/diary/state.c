@@ -69,6 +69,15 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE records ADD COLUMN intent_whom BLOB;",
     ("CREATE TABLE heard (event_id TEXT PRIMARY KEY, hour INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
      "CREATE INDEX heard_hour ON heard (hour);"), /* words that are counted */
+    ("ALTER TABLE owed RENAME TO owed_before;"    /* a record may be of two children of one person */
+     "CREATE TABLE owed (person TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL, child TEXT NOT NULL,"
+     " day INTEGER NOT NULL, revision INTEGER NOT NULL, corrected INTEGER NOT NULL,"
+     " digest INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,"
+     " PRIMARY KEY (person, source, id, child)) STRICT, WITHOUT ROWID;"
+     "INSERT INTO owed SELECT person, source, id, child, day, revision, corrected, digest, sent FROM owed_before;"
+     "DROP TABLE owed_before;"
+     "CREATE INDEX owed_digest ON owed (digest) WHERE digest <> 0;"
+     "CREATE INDEX owed_record ON owed (source, id);"),
 };
 #define N_MIGRATIONS ((int)(sizeof MIGRATIONS / sizeof *MIGRATIONS))
 

@@ -31,7 +31,7 @@ enum {
 static const struct statement TEXTS[OWED__COUNT] = {
     [OWE] =
         {"INSERT INTO owed (person, source, id, child, day, revision, corrected) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-         " ON CONFLICT (person, source, id) DO UPDATE SET child = excluded.child, day = excluded.day,"
+         " ON CONFLICT (person, source, id, child) DO UPDATE SET day = excluded.day,"
          " revision = excluded.revision, corrected = CASE WHEN owed.digest = 0 AND owed.sent = 0"
          " THEN owed.corrected ELSE excluded.corrected END, digest = 0, sent = 0"
          " WHERE excluded.revision > owed.revision"},

@@ -464,6 +464,26 @@ static void what_is_owed_is_kept_for_some_children_alone(void **state)
     world_close(w);
 }
 
+/* One message of the diary's may be of two children of one guardian: both are in the digest. */
+static void what_is_of_two_siblings_is_owed_for_both(void **state)
+{
+    struct world *w = world_open();
+    static const char *const CHILDREN[] = {"@a:s", "@b:s"};
+    size_t n;
+    state_begin(w->state);
+    for (int round = 0; round < 2; ++round)
+        for (size_t i = 0; i < 2; ++i)
+            state_owe(w->state, &(struct owed){"@g:s", CHILDREN[i], "trial", "m1", 20260901, 1, false});
+    state_digest_begin(w->state, "@g:s", 1);
+    assert_true(state_commit(w->state));
+    struct owed *rows = state_digest_rows(w->state, "@g:s", 1, NULL, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(rows[0].child, "@a:s");
+    assert_string_equal(rows[1].child, "@b:s");
+    state_owed_free(rows, n);
+    world_close(w);
+}
+
 /* I2: an id that a diary gives to two persons is nobody's, whichever of them it says first. */
 static void an_id_of_two_persons_is_nobodys(void **state)
 {
@@ -916,6 +936,7 @@ int main(void)
         cmocka_unit_test(what_moves_to_nobody_is_withdrawn_first),
         cmocka_unit_test(much_that_moves_to_nobody_waits_to_be_confirmed),
         cmocka_unit_test(a_match_that_is_corrected_is_told_to_whom_it_concerns),
+        cmocka_unit_test(what_is_of_two_siblings_is_owed_for_both),
         cmocka_unit_test(an_id_of_two_persons_is_nobodys),
         cmocka_unit_test(what_is_owed_is_kept_for_some_children_alone),
         cmocka_unit_test(the_rule_wants_all_three),
