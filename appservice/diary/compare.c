@@ -196,7 +196,7 @@ static bool is_no_news(const struct telling *t, const struct record *record, con
 {
     if (t->by_itself || seen->revision != 0 || seen->told || seen->intended)
         return false;
-    return (!t->before.known && !t->c->tell_all) ||
+    return (!t->before.known && !t->c->tell_all) || t->before.adopts ||
            (record->kind == RECORD_LESSON && (!t->before.known || record->day > t->before.read_to));
 }
 
@@ -242,6 +242,20 @@ static bool is_change(struct telling *t, const struct record *record, const stru
     return true;
 }
 
+/* A record of a source whose ids have come to have the group before them ("7a/x", before that "x"): it is the one that
+ * was called so. true: it is known, in *seen. */
+static bool adopt(const struct telling *t, const struct record *record, struct seen *seen)
+{
+    struct state *state = t->c->state;
+    size_t len = strlen(record->group);
+    const char *before = record->id + len + 1;
+    if (strncmp(record->id, record->group, len) != 0 || record->id[len] != '/' ||
+        !state_seen(state, t->c->source, before, seen))
+        return false;
+    state_rename(state, t->c->source, before, record->id);
+    return true;
+}
+
 static void tell_record(struct telling *t, const struct record *record)
 {
     struct comparison *c = t->c;
@@ -249,6 +263,8 @@ static void tell_record(struct telling *t, const struct record *record)
     struct pending p = {.notice = {.id = record->id, .kind = record->kind, .day = record->day, .record = record}};
     record_hash(record, c->key, p.hash);
     bool known = state_seen(c->state, c->source, record->id, &seen);
+    if (!known && t->before.adopts)
+        known = adopt(t, record, &seen);
     if (known && t->by_itself && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
         return; /* an older one that comes late: what is asked for is the diary as it is */
     if (is_no_news(t, record, &seen)) {

@@ -1,6 +1,6 @@
 /* Diaries that offer only calendars: feeds (secret addresses) and files, one a class or study group. An event that
- * recurs is a lesson each time it does: its id is the UID and when that time was to be, so that a lesson that was moved
- * stays itself. Exceptions (EXDATE, RECURRENCE-ID) and cancellations are kept; what recurs more often than daily is no
+ * recurs is a lesson each time it does: its id is the group, the UID and when that time was to be, so that a lesson that
+ * was moved stays itself. Exceptions (EXDATE, RECURRENCE-ID) and cancellations are kept; what recurs more often than daily is no
  * timetable and is refused. What a feed can ask for is bounded: its shape (icalendar_shape.h) before libical reads it,
  * its rules (recurrence.h) before they are followed. */
 #include "appservice/diary/icalendar.h"
@@ -78,6 +78,29 @@ static void occurrence_id(const char *uid, icaltimetype when, char out[RECORD_ID
              when.day, when.hour, when.minute, when.second);
 }
 
+/* What the record is called: one event may be in the calendars of two classes, and is a record of each. One that is too
+ * long is its hash. */
+static void record_id(const struct calendar *c, const char *of_event, char out[RECORD_ID_BYTES_MAX + 1])
+{
+    unsigned char hash[16];
+    struct text whole = TEXT_INIT;
+    text_addf(&whole, "%s/%s", c->group, of_event);
+    if (whole.len <= RECORD_ID_BYTES_MAX) {
+        memcpy(out, whole.data, whole.len + 1);
+    } else {
+        crypto_generichash(hash, sizeof hash, (const unsigned char *)whole.data, whole.len, NULL, 0);
+        sodium_bin2hex(out, RECORD_ID_BYTES_MAX + 1, hash, sizeof hash);
+    }
+    text_finish(&whole);
+}
+
+static void fault(const struct calendar *c, const char *of_event, const char *why)
+{
+    char id[RECORD_ID_BYTES_MAX + 1];
+    record_id(c, of_event, id);
+    reading_fault(c->reading, id, why);
+}
+
 static int64_t updated_of(icalcomponent *component)
 {
     icalproperty *property = icalcomponent_get_first_property(component, ICAL_LASTMODIFIED_PROPERTY);
@@ -87,9 +110,10 @@ static int64_t updated_of(icalcomponent *component)
 
 /* --- A lesson --- */
 
-static void add_lesson(struct calendar *c, const struct event *event, const char *id, icaltimetype start)
+static void add_lesson(struct calendar *c, const struct event *event, const char *occurrence, icaltimetype start)
 {
-    char value[32] = "";
+    char value[32] = "", id[RECORD_ID_BYTES_MAX + 1];
+    record_id(c, occurrence, id);
     icaltimetype begins = local(c, start), ends = begins;
     icaltime_adjust(&ends, 0, 0, 0, (int)event->length_s);
     if (!begins.is_date && event->length_s > 0)
@@ -178,13 +202,13 @@ static void read_occurrences(struct calendar *c, struct event *event, icalcompon
 {
     struct occurrences o = {c, event};
     icalproperty *rule = icalcomponent_get_first_property(component, ICAL_RRULE_PROPERTY);
-    const char *fault = NULL;
+    const char *why = NULL;
     size_t n;
     take_exclusions(event, component);
     if (rule != NULL) {
         const struct icalrecurrencetype followed = icalproperty_get_rrule(rule);
         icaltimetype until = icaltime_is_utc(event->start) ? followed.until : local(c, followed.until);
-        fault = recurrence_follow(&followed, event->start, until, c->reading->window, &c->days, add_occurrence, &o);
+        why = recurrence_follow(&followed, event->start, until, c->reading->window, &c->days, add_occurrence, &o);
     } else {
         add_occurrence(&o, event->start);
     }
@@ -193,8 +217,8 @@ static void read_occurrences(struct calendar *c, struct event *event, icalcompon
         add_occurrence(&o, further[i]);
     free(further);
     free(event->excluded);
-    if (fault != NULL)
-        reading_fault(c->reading, event->uid, fault);
+    if (why != NULL)
+        fault(c, event->uid, why);
 }
 
 static bool is_day(icaltimetype t)
@@ -214,7 +238,7 @@ static void read_event(struct calendar *c, icalcomponent *component)
     icaltimetype end = icalcomponent_get_dtend(component), instead_of = icalcomponent_get_recurrenceid(component);
     uid_of(component, event.uid);
     if (*event.uid == '\0' || !is_day(event.start)) {
-        reading_fault(c->reading, event.uid, "an event without a UID or a start");
+        fault(c, event.uid, "an event without a UID or a start");
         return;
     }
     if (!icaltime_is_null_time(end))
@@ -231,13 +255,14 @@ static void read_event(struct calendar *c, icalcomponent *component)
 
 static void read_todo(struct calendar *c, icalcomponent *todo)
 {
-    char uid[RECORD_ID_BYTES_MAX];
+    char uid[RECORD_ID_BYTES_MAX], id[RECORD_ID_BYTES_MAX + 1];
     icalproperty *categories = icalcomponent_get_first_property(todo, ICAL_CATEGORIES_PROPERTY);
     uid_of(todo, uid);
+    record_id(c, uid, id);
     icaltimetype due = local(c, icalcomponent_get_due(todo));
     reading_add(c->reading,
                 &(struct record){.kind = RECORD_HOMEWORK,
-                                 .id = uid,
+                                 .id = *uid != '\0' ? id : "",
                                  .group = c->group,
                                  .subject = categories != NULL ? icalproperty_get_value_as_string(categories) : NULL,
                                  .day = icaltime_is_null_time(due) ? -1 : day_of(due),

@@ -261,8 +261,16 @@ const struct diary_person *reading_person(const struct reading *reading, const c
 /* A fault names it. */
 static bool doubts(const struct reading *reading, const char *id)
 {
-    const struct reading_fault key = {.id = id};
-    return reading->n_faults != 0 && bsearch(&key, reading->faults, reading->n_faults, sizeof key, fault_by_id) != NULL;
+    char whole[RECORD_ID_BYTES_MAX + 1] = "";
+    const struct reading_fault key = {.id = id}, of_whole = {.id = whole};
+    const char *end = strrchr(id, '/'); /* one time of an event that is doubted as a whole (icalendar.c) */
+    if (reading->n_faults == 0)
+        return false;
+    if (end != NULL && (size_t)(end - id) < sizeof whole)
+        memcpy(whole, id, (size_t)(end - id));
+    return bsearch(&key, reading->faults, reading->n_faults, sizeof key, fault_by_id) != NULL ||
+           (*whole != '\0' &&
+            bsearch(&of_whole, reading->faults, reading->n_faults, sizeof of_whole, fault_by_id) != NULL);
 }
 
 static bool names_gone(const struct reading *reading, const char *id)

@@ -78,6 +78,8 @@ static const char *const MIGRATIONS[] = {
      "DROP TABLE owed_before;"
      "CREATE INDEX owed_digest ON owed (digest) WHERE digest <> 0;"
      "CREATE INDEX owed_record ON owed (source, id);"),
+    ("ALTER TABLE sources ADD COLUMN adopts INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE sources SET adopts = 1 WHERE source = 'icalendar';"), /* its ids have the group before them now */
 };
 #define N_MIGRATIONS ((int)(sizeof MIGRATIONS / sizeof *MIGRATIONS))
 
@@ -96,6 +98,11 @@ enum {
     RECORD_NOT_TOLD,
     RECORD_DROP_EMPTY,
     RECORD_KNOWN,
+    RECORD_RENAME,
+    RECORD_RENAME_PLACES,
+    RECORD_RENAME_OWED,
+    RECORD_RENAME_LATER,
+    RECORD_RENAME_PROBLEM,
     RECORD_IDS,
     RECORD_FORGET,
     MATCH_PUT,
@@ -123,14 +130,16 @@ enum {
 
 static const struct statement TEXTS[STATE__COUNT] = {
     [VERSION] = {"PRAGMA user_version"},
-    [SOURCE_GET] = {"SELECT read_to, read_ms, confirmed, cursor, whole_ms, whole_from, whole_to, asked FROM sources"
-                    " WHERE source = $1"},
-    [SOURCE_READ] = {"INSERT INTO sources (source, read_to, read_ms, whole_ms, whole_from, whole_to, cursor)"
-                     " VALUES ($1, $2, $3, $3, $4, $2, $5) ON CONFLICT (source)"
-                     " DO UPDATE SET read_to = max(sources.read_to, excluded.read_to), read_ms = excluded.read_ms,"
-                     " confirmed = CASE WHEN $7 <> 0 THEN 0 ELSE sources.confirmed END,"
-                     " whole_ms = excluded.whole_ms, whole_from = excluded.whole_from, whole_to = excluded.whole_to,"
-                     " cursor = CASE WHEN sources.asked = $6 THEN excluded.cursor END"},
+    [SOURCE_GET] =
+        {"SELECT read_to, read_ms, confirmed, cursor, whole_ms, whole_from, whole_to, asked, adopts FROM sources"
+         " WHERE source = $1"},
+    [SOURCE_READ] =
+        {"INSERT INTO sources (source, read_to, read_ms, whole_ms, whole_from, whole_to, cursor)"
+         " VALUES ($1, $2, $3, $3, $4, $2, $5) ON CONFLICT (source)"
+         " DO UPDATE SET read_to = max(sources.read_to, excluded.read_to), read_ms = excluded.read_ms,"
+         " confirmed = CASE WHEN $7 <> 0 THEN 0 ELSE sources.confirmed END,"
+         " adopts = 0, whole_ms = excluded.whole_ms, whole_from = excluded.whole_from, whole_to = excluded.whole_to,"
+         " cursor = CASE WHEN sources.asked = $6 THEN excluded.cursor END"},
     [SOURCE_CHANGES] = {"UPDATE sources SET read_ms = $2, cursor = CASE WHEN asked = $4 THEN $3 END"
                         " WHERE source = $1"},
     [SOURCE_CONFIRM] = {"UPDATE sources SET confirmed = 1, cursor = NULL, asked = asked + 1 WHERE source = $1"},
@@ -155,6 +164,12 @@ static const struct statement TEXTS[STATE__COUNT] = {
                       " ON CONFLICT (source, id) DO UPDATE SET kind = excluded.kind, day = excluded.day,"
                       " hash = excluded.hash, whom = NULL, intended = 0, intent = NULL, intent_whom = NULL,"
                       " updated_ms = excluded.updated_ms"},
+    [RECORD_RENAME] = {"UPDATE records SET id = $3 WHERE source = $1 AND id = $2"},
+    [RECORD_RENAME_PLACES] = {"UPDATE message_records SET id = $3 WHERE source = $1 AND id = $2"},
+    [RECORD_RENAME_OWED] = {"UPDATE owed SET id = $3 WHERE source = $1 AND id = $2"},
+    [RECORD_RENAME_LATER] = {"UPDATE later SET id = $3 WHERE source = $1 AND id = $2"},
+    [RECORD_RENAME_PROBLEM] = {"UPDATE OR REPLACE problems SET id = $3 WHERE source = $1 AND kind = 'record'"
+                               " AND id = $2"},
     [RECORD_IDS] = {"SELECT id FROM records WHERE source = $1 AND day BETWEEN $2 AND $3"
                     " AND (hash IS NOT NULL OR intended = 1) ORDER BY id"},
     [RECORD_FORGET] = {"DELETE FROM records WHERE day < $1 AND intended = 0"},
@@ -286,7 +301,8 @@ struct source_state state_source(struct state *state, const char *source)
                                     .confirmed = col_int(q, 2) != 0,
                                     .whole_ms = col_int(q, 4),
                                     .whole = {(school_day)col_int(q, 5), (school_day)col_int(q, 6)},
-                                    .asked = col_int(q, 7)};
+                                    .asked = col_int(q, 7),
+                                    .adopts = col_int(q, 8) != 0};
         const char *cursor = col_text(q, 3);
         if (cursor != NULL && strlen(cursor) < sizeof out.cursor)
             strcpy(out.cursor, cursor);
@@ -381,6 +397,12 @@ void state_known(struct state *state, const char *source, const struct record *r
 {
     db_run(state->db, &STATE, RECORD_KNOWN, "ttiibi", source, record->id, (int64_t)record->kind, (int64_t)record->day,
            (const void *)hash, (size_t)RECORD_HASH_BYTES, record->updated_ms);
+}
+
+void state_rename(struct state *state, const char *source, const char *id, const char *now)
+{
+    for (int i = RECORD_RENAME; i <= RECORD_RENAME_PROBLEM; ++i)
+        db_run(state->db, &STATE, i, "ttt", source, id, now);
 }
 
 /* The only column, as copies. */

@@ -50,6 +50,7 @@ struct source_state {
     int64_t whole_ms;    /* when it was last read whole */
     struct window whole; /* and what of */
     int64_t asked;       /* how often somebody asked for a whole reading */
+    bool adopts;         /* its records are called otherwise since it was read last: once, until it is read whole */
 };
 /* By value; all zero: it was not read before (known is false), or the database failed. */
 struct source_state state_source(struct state *state, const char *source);
@@ -88,6 +89,9 @@ void state_not_told(struct state *state, const char *source, const char *id);
 /* Known from now on without having been told: revision 0. */
 void state_known(struct state *state, const char *source, const struct record *record,
                  const unsigned char hash[RECORD_HASH_BYTES]);
+
+/* The diary's record is called now from now on, which nothing is called yet: with all that is kept of it. */
+void state_rename(struct state *state, const char *source, const char *id, const char *now);
 
 /* Ids of the source that were told or are known, or may be, of days in the window: heap, each too; *n. */
 char **state_ids(struct state *state, const char *source, struct window window, size_t *n);

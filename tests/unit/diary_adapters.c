@@ -43,13 +43,13 @@ static void calendars(void **state)
         /* plain, floating time */
         {CALENDAR(
              EVENT("UID:a\r\nDTSTART:20260901T083000\r\nDTEND:20260901T091500\r\nSUMMARY:Algebra\r\nLOCATION:12\r\n")),
-         "lesson a/20260901T083000 - c7 Algebra 20260901 08:30–09:15|12\n", 0},
+         "lesson c7/a/20260901T083000 - c7 Algebra 20260901 08:30–09:15|12\n", 0},
         /* UTC is shown as the school's clock; near midnight that is another day */
         {CALENDAR(EVENT("UID:a\r\nDTSTART:20260901T220000Z\r\nSUMMARY:Night\r\n")),
-         "lesson a/20260901T220000 - c7 Night 20260902 01:00|\n", 0},
+         "lesson c7/a/20260901T220000 - c7 Night 20260902 01:00|\n", 0},
         /* a zone by name */
         {CALENDAR(EVENT("UID:a\r\nDTSTART;TZID=Asia/Omsk:20260901T083000\r\nSUMMARY:Algebra\r\n")),
-         "lesson a/20260901T083000 - c7 Algebra 20260901 08:30|\n", 0},
+         "lesson c7/a/20260901T083000 - c7 Algebra 20260901 08:30|\n", 0},
         /* weekly, one time left out, one moved to another day, one cancelled */
         {CALENDAR(
              EVENT("UID:a\r\nDTSTART:20260818T083000\r\nRRULE:FREQ=WEEKLY\r\nEXDATE:20260825T083000\r\nSUMMARY:"
@@ -57,20 +57,20 @@ static void calendars(void **state)
                  EVENT("UID:a\r\nRECURRENCE-ID:20260901T083000\r\nDTSTART:20260902T100000\r\nSUMMARY:Algebra\r\n")
                      EVENT("UID:a\r\nRECURRENCE-ID:20260908T083000\r\nDTSTART:20260908T083000\r\nSTATUS:CANCELLED\r\n"
                            "SUMMARY:Algebra\r\n")),
-         "lesson a/20260818T083000 - c7 Algebra 20260818 08:30|\n"
-         "lesson a/20260901T083000 - c7 Algebra 20260902 10:00|\n"
-         "lesson a/20260908T083000 - c7 Algebra 20260908 cancelled|\n"
-         "lesson a/20260915T083000 - c7 Algebra 20260915 08:30|\n",
+         "lesson c7/a/20260818T083000 - c7 Algebra 20260818 08:30|\n"
+         "lesson c7/a/20260901T083000 - c7 Algebra 20260902 10:00|\n"
+         "lesson c7/a/20260908T083000 - c7 Algebra 20260908 cancelled|\n"
+         "lesson c7/a/20260915T083000 - c7 Algebra 20260915 08:30|\n",
          0},
         /* a to-do is homework */
         {CALENDAR("BEGIN:VTODO\r\nUID:h\r\nDUE:20260903T000000\r\nSUMMARY:Work\r\nDESCRIPTION:No. 5\r\nEND:VTODO\r\n"),
-         "homework h - c7  20260903 |No. 5\n", 0},
+         "homework c7/h - c7  20260903 |No. 5\n", 0},
         /* each second for ever; each week since 1900; no end before the beginning */
         {CALENDAR(EVENT("UID:a\r\nDTSTART:20260901T083000\r\nRRULE:FREQ=SECONDLY\r\nSUMMARY:x\r\n")), "", 1},
         {CALENDAR(EVENT("UID:a\r\nDTSTART:19000101T083000\r\nRRULE:FREQ=WEEKLY;INTERVAL=4\r\nSUMMARY:x\r\n")),
-         "lesson a/20260824T083000 - c7 x 20260824 08:30|\n", 0},
+         "lesson c7/a/20260824T083000 - c7 x 20260824 08:30|\n", 0},
         {CALENDAR(EVENT("UID:a\r\nDTSTART:20260901T083000\r\nSUMMARY:no end\r\nDTEND:20250901T083000\r\n")),
-         "lesson a/20260901T083000 - c7 no end 20260901 08:30|\n", 0},
+         "lesson c7/a/20260901T083000 - c7 no end 20260901 08:30|\n", 0},
         /* without a UID, without a start; out of the window */
         {CALENDAR(EVENT("DTSTART:20260901T083000\r\n") EVENT("UID:b\r\nSUMMARY:x\r\n")
                       EVENT("UID:c\r\nDTSTART:20270901T083000\r\n")),

@@ -263,6 +263,29 @@ static void duplicates_and_what_is_broken_change_nothing(void **state)
     world_close(w);
 }
 
+/* What is doubted is as it was, however much of it: also each time of an event that is doubted as a whole. */
+static void what_is_doubted_is_not_gone(void **state)
+{
+    struct world *w = world_open();
+    struct reading first = begun(), second = begun(), third = begun();
+    char id[32];
+    world_mark(&first, "c7/a/20260901T083000", "p1", "5");
+    world_mark(&first, "m1", "p1", "5");
+    assert_true(world_compare(w, &first, true, NULL));
+    for (int i = 0; i < 3000; ++i) {
+        snprintf(id, sizeof id, "bad%d", i);
+        reading_fault(&second, id, "not good");
+    }
+    reading_fault(&second, "c7/a", "of a rule that there is not");
+    assert_true(world_compare(w, &second, true, NULL));
+    assert_int_equal(w->n, 3);
+    assert_string_equal(w->heard[2].id, "m1");
+    assert_int_equal(w->heard[2].what, CHANGE_WITHDRAWN);
+    assert_true(world_compare(w, &third, true, NULL));
+    assert_int_equal(w->n, 4);
+    world_close(w);
+}
+
 /* Two schools' lists are one roster: who is in both is in it once, with the classes of both. */
 static void a_roster_of_two_schools(void **state)
 {
@@ -930,6 +953,7 @@ int main(void)
         cmocka_unit_test(half_a_reading_withdraws_nothing),
         cmocka_unit_test(new_marks_of_one_lesson_are_told_together),
         cmocka_unit_test(duplicates_and_what_is_broken_change_nothing),
+        cmocka_unit_test(what_is_doubted_is_not_gone),
         cmocka_unit_test(a_roster_of_two_schools),
         cmocka_unit_test(much_that_is_gone_waits_to_be_confirmed),
         cmocka_unit_test(whoever_is_not_found_waits),
