@@ -122,15 +122,36 @@ static enum matrix_answer take(const char *path, struct outgoing_reply *got, jso
 
 enum how { USUAL, LOOK, ONCE };
 
+/* Asks once, for a moment: what others wait for is held meanwhile. */
+static bool answers_at_once(const struct matrix_client *client, const struct call *c, enum how how,
+                            struct outgoing_reply *got)
+{
+    struct outgoing_request brief = c->request;
+    brief.attempts_max = 1;
+    brief.attempt_ms = MATRIX_BRIEF_MS;
+    outgoing_call(client->outgoing, &brief, how == LOOK ? judge_look : NULL, NULL, got);
+    if (got->fault == OUTGOING_ANSWERED && got->status < 500 && got->status != 429)
+        return true;
+    outgoing_reply_finish(got);
+    *got = (struct outgoing_reply){0};
+    return false;
+}
+
 static enum matrix_answer call(const struct matrix_client *client, const char *method, const char *path,
                                json_t *content, json_t **reply, enum how how)
 {
     struct call c;
     struct outgoing_reply got = {0};
+    bool again = strcmp(method, "GET") == 0 || strncmp(path, "/join/", strlen("/join/")) == 0; /* twice is as once */
+    bool brief = again && client->let_go != NULL && client->let_go(client->self, false);
     call_init(&c, client, method, path, content);
-    if (how == ONCE)
-        c.request.attempts_max = 1;
-    outgoing_call(client->outgoing, &c.request, how == LOOK ? judge_look : NULL, NULL, &got);
+    if (!brief || !answers_at_once(client, &c, how, &got)) {
+        if (client->let_go != NULL)
+            client->let_go(client->self, true);
+        if (how == ONCE)
+            c.request.attempts_max = 1;
+        outgoing_call(client->outgoing, &c.request, how == LOOK ? judge_look : NULL, NULL, &got);
+    }
     call_finish(&c);
     json_decref(content);
     return take(path, &got, reply);

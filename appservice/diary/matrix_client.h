@@ -14,7 +14,14 @@ struct matrix_client {
     const char *url;     /* https://…, no slash at the end */
     const char *ca_file; /* NULL: the system's */
     const char *as_token, *school_token;
+    /* Called before each request of matrix_call and its kind. patient: it may take long, and whatever others wait for is
+     * let go of first; otherwise it is given up within MATRIX_BRIEF_MS, and asked again when this was called patient.
+     * true: something is held on to. NULL: nothing ever is. */
+    bool (*let_go)(void *self, bool patient);
+    void *self;
 };
+
+#define MATRIX_BRIEF_MS 500
 
 enum matrix_answer {
     MATRIX_DONE,

@@ -147,13 +147,16 @@ struct sink_matrix *sink_matrix_open(const struct diary_settings *settings, stru
                                        .ca_file = settings->school_ca_file,
                                        .as_token = m->as_token,
                                        .school_token = m->school_token};
+    m->device_client = m->client;
     m->outbox = outbox_create(m->state, &m->client, &m->crypto);
+    m->client.let_go = outbox_let_go;
+    m->client.self = m->outbox;
     return m;
 }
 
 bool sink_matrix_start(struct sink_matrix *m, struct text *problem)
 {
-    return sink_crypto_start(&m->crypto, m->settings, &m->client, problem);
+    return sink_crypto_start(&m->crypto, m->settings, &m->device_client, problem);
 }
 
 void sink_matrix_close(struct sink_matrix *m)

@@ -28,6 +28,7 @@ struct sink_matrix {
     const struct diary_settings *settings;
     struct state *state;
     struct matrix_client client;
+    struct matrix_client device_client; /* the same for the bot's device, whose thread holds nothing */
     struct sink_crypto crypto;
     struct outbox *outbox;
     char *room_state_of;   /* the room whose state is known; NULL: none */

@@ -38,6 +38,7 @@ struct outbox {
     } begun[OUTBOX_MAX];
     size_t n_begun, n_finished;
     bool holds, lost;
+    bool unkept;     /* of what is in here something was not kept: nothing of it is sent */
     int64_t held_ms; /* clock_mono_ms: since when */
 };
 
@@ -97,6 +98,25 @@ void outbox_destroy(struct outbox *outbox)
 }
 
 /* --- What goes in --- */
+
+/* Nothing that was noted holds: neither are rooms known that were made meanwhile. */
+static void lose(struct outbox *o)
+{
+    o->lost = o->unkept = true;
+    for (size_t i = 0; i < o->n_begun; ++i)
+        o->begun[i].outcome.later = true;
+}
+
+bool outbox_let_go(void *outbox, bool patient)
+{
+    struct outbox *o = outbox;
+    if (o->holds && (patient || clock_mono_ms() > o->held_ms + OUTBOX_HOLD_MS)) {
+        o->holds = false;
+        if (!state_release(o->state))
+            lose(o);
+    }
+    return o->holds;
+}
 
 static void hold(struct outbox *o)
 {
@@ -256,20 +276,13 @@ static void keep_all(struct outbox *o)
             o->messages[i].put.answer = MATRIX_UNKNOWN;
 }
 
-/* Nothing that was noted holds: neither are rooms known that were made meanwhile. */
-static void lose(struct outbox *o)
-{
-    o->lost = true;
-    for (size_t i = 0; i < o->n_begun; ++i)
-        o->begun[i].outcome.later = true;
-}
-
 void outbox_send(struct outbox *o)
 {
-    bool noted = !o->holds || state_release(o->state);
-    o->holds = false;
+    outbox_let_go(o, true);
+    bool noted = !o->unkept;
     if (!noted)
-        lose(o);
+        lose(o); /* also what began since */
+    o->unkept = false;
     if (noted) {
         encrypt_all(o);
         make_paths(o);

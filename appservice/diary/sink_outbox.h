@@ -21,7 +21,7 @@
 
 #define OUTBOX_MAX COMPARE_BATCH
 #define OUTBOX_AT_ONCE 16
-#define OUTBOX_HOLD_MS 500 /* so long the state is held, and a message waits, at most, and what began meanwhile */
+#define OUTBOX_HOLD_MS 500 /* so long the state is held, with one brief request, and what began meanwhile waits */
 
 struct outbox;
 struct state;
@@ -56,6 +56,10 @@ void outbox_add(struct outbox *o, struct outcome *outcome, const struct outbox_m
  * block, as outbox_send. */
 bool outbox_ride(struct outbox *o, struct outcome *outcome, const char *root);
 bool outbox_has(const struct outbox *o, const char *root);
+
+/* Of struct matrix_client, self is the outbox: what is noted is on disk before a request that may take long, so that
+ * others can write meanwhile (state_hold). Blocks (disk). */
+bool outbox_let_go(void *outbox, bool patient);
 
 /* Once after what was noted could not be kept: whatever was learnt with it is not known any more, rooms neither. */
 bool outbox_take_loss(struct outbox *o);

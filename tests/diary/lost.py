@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from urllib.parse import quote
 
@@ -124,6 +125,29 @@ def check_stopped(tap, school, bridge, put, day, families):
     settle(bridge)
 
 
+def check_others_write(tap, school, bridge, put, day, families):
+    """While the homeserver takes its time, whoever administers the school can match a pupil."""
+    rows = {}
+    for n, word in enumerate(("/invite", "/state")):
+        pupil = [item["person"] for item in school.everybody() if item["roles"] and item["roles"][0]["role"] == "pupil" and item["person"] not in families][-5 - n]
+        hangs, goes_on = threading.Event(), threading.Event()
+        rows[f"o{n}"] = ["mark", f"o{n}", pupil, "", "Физика", day(), f"5o{n}", ""]
+        bridge.end()
+        with through(school, bridge, word, lambda met: hangs.set() or goes_on.wait(14) and None):  # noqa: B023
+            put(rows)
+            bridge.start()
+            hung = hangs.wait(30)
+            got = bridge.command("match", "csv", "pupil", f"somebody{n}", pupil)
+            in_time = not goes_on.is_set()
+            goes_on.set()
+            bridge.until(lambda: bridge.metric('parta_diary_told_total{what="new"}'), "a mark")  # noqa: B023
+            bridge.end()
+        bridge.start()
+        tap.ok(hung and in_time and got[0] == 0, f"others write while {word} is not answered", hung, got)
+    put({})
+    settle(bridge)
+
+
 class Lossy(Between):
     """Passes everything on, and loses the answers to what holds the word."""
 
@@ -230,6 +254,7 @@ def check_lost(tap, bridge_class, build, day):
         check_pushed(tap, school, bridge, put, day, families)
         check_moved_away(tap, school, bridge, put, day, families)
         check_stopped(tap, school, bridge, put, day, families)
+        check_others_write(tap, school, bridge, put, day, families)
         check_rooms_once(tap, school, bridge, put, day, families)
         check_words(tap, school, bridge, put, day, families)
         tap.ok(not school.server.complaints(), "the server complains of nothing", *school.server.complaints())
