@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "homeserver/accounts/mailbox.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/error.h"
@@ -110,7 +111,8 @@ static int cap_of(const struct config *config, enum contact_medium medium, enum 
 /* What a message is called in each pot; NULL: it does not count there. */
 struct names {
     const char *of[POTS];
-    char who[WHO_BYTES]; /* the asker; "": a stranger */
+    char who[WHO_BYTES];                 /* the asker; "": a stranger */
+    char mailbox[CONTACT_BYTES_MAX + 1]; /* the address, without a tag: typing another makes nobody many */
     char own[2 * WHO_BYTES + CONTACT_BYTES_MAX], all[2 * WHO_BYTES + CONTACT_BYTES_MAX];
     char place[2 * WHO_BYTES + CLIENT_BYTES];
     char school[24];
@@ -124,7 +126,8 @@ static const char *sort_of(bool reset)
 /* The pots that every message counts in, by what names->who is. */
 static void name_message(const struct contact_address *address, bool reset, school_no school, struct names *names)
 {
-    snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, address->address);
+    mailbox_of(address->address, names->mailbox, sizeof names->mailbox);
+    snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, names->mailbox);
     names->of[POT_HOUR] = names->of[POT_DAY] = names->own;
     if (reset)
         return;
@@ -181,7 +184,7 @@ static void name_all(const struct code_request *request, user_no owner, struct n
     if (owner != 0)
         snprintf(names->all, sizeof names->all, "%s/owner %lld", sort, (long long)owner);
     else
-        snprintf(names->all, sizeof names->all, "%s/others/%s", sort, request->address->address);
+        snprintf(names->all, sizeof names->all, "%s/others/%s", sort, names->mailbox);
     names->of[POT_ALL_HOUR] = names->of[POT_ALL_DAY] = names->all;
 }
 

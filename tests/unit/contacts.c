@@ -15,6 +15,7 @@
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/code_messages.h"
 #include "homeserver/accounts/contacts.h"
+#include "homeserver/accounts/mailbox.h"
 #include "homeserver/accounts/phone.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"
@@ -1185,6 +1186,42 @@ static void that_a_letter_failed_tells_of_no_account(void **state)
         }
 }
 
+/* Whoever types a tag behind their name has no second mailbox, whatever is asked for; the addresses stay what they are. */
+static void addresses_of_one_mailbox_are_counted_together(void **state)
+{
+    static const struct {
+        const char *address, *mailbox;
+    } CASES[] = {{"anna@school.example", "anna@school.example"},
+                 {"anna+one@school.example", "anna@school.example"},
+                 {"anna+one+two@school.example", "anna@school.example"},
+                 {"anna+@school.example", "anna@school.example"},
+                 {"+one@school.example", "+one@school.example"},
+                 {"a.nna@school.example", "a.nna@school.example"},
+                 {"79161234567", "79161234567"}};
+    struct error e;
+    char sid[SID_CHARS + 1], typed[64], mailbox[CONTACT_BYTES_MAX + 1];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        mailbox_of(CASES[i].address, mailbox, sizeof mailbox);
+        assert_string_equal(mailbox, CASES[i].mailbox);
+    }
+    for (int purpose = CODE_REGISTER; purpose <= CODE_RESET; ++purpose) {
+        int sent = 0;
+        people("DELETE FROM code_counts; DELETE FROM verifications;");
+        for (int i = 0; i < 12; ++i) {
+            snprintf(typed, sizeof typed, "berta+%d@school.example", i);
+            sent += asks(typed, (enum code_purpose)purpose, SECRET, 1, sid, &e);
+        }
+        assert_int_equal(sent, t.config->codes.per_hour);
+        assert_true(asks("other@school.example", (enum code_purpose)purpose, SECRET, 1, sid, &e));
+    }
+    registered("anna", "anna+one@school.example");
+    struct contact_address one = email("anna+one@school.example"), two = email("anna+two@school.example");
+    assert_true(contacts_owner(t.f.db, &one) != 0 && contacts_owner(t.f.db, &two) == 0);
+    people("DELETE FROM code_counts; DELETE FROM verifications;");
+    assert_true(asks("anna+one@school.example", CODE_RESET, SECRET, 1, sid, &e));
+    assert_string_equal(t.to, "anna+one@school.example"); /* and written to as it is */
+}
+
 static bool job_written(struct tx *tx, void *rows, struct error *e)
 {
     *(int64_t *)rows = db_rows_written(tx->db);
@@ -1347,6 +1384,7 @@ int main(void)
         TEST(links_of_one_person_or_school_count_together),
         TEST(that_a_letter_failed_tells_of_no_account),
         TEST(the_way_to_an_answer_tells_of_no_account),
+        TEST(addresses_of_one_mailbox_are_counted_together),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
         TEST(messages_are_capped_by_number_client_school_and_server),
         TEST(where_registration_is_closed_no_code_goes_to_strangers),
