@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
+import { until } from "./harness.mjs";
 import { HERE, World, postOffice, q } from "./world.mjs";
 import { Visitor, pageRoutes } from "./visitor.mjs";
 
@@ -200,8 +201,18 @@ test("every page may be framed by nobody, and says so twice; nothing is kept, gu
 /** Rows in each table. */
 const counts = (all) => Object.fromEntries(Object.entries(all).map(([name, rows]) => [name, rows.length]));
 
-/** A pupil and its guardian who have come, with their pages. */
+/** A pupil and its guardian who have come, with their pages: one of those that are made at once, so that whoever is told of
+ * a new guardian by a job of the server's has been when rows are counted. */
+const families = [];
 async function family() {
+    if (families.length === 0) {
+        for (let i = 0; i <= Object.keys(FORMS).length; ++i) families.push(await newFamily());
+        await until(() => ["untold_guardians", "untold_hearers"].every((table) => lies()[table].length === 0), "the notices of new guardians");
+    }
+    return families.pop();
+}
+
+async function newFamily() {
     const made = await w.newPerson("pupil", { class: school.class, birth_date: "2015-01-01" });
     const child = await w.enter(made.user_id);
     const adult = await w.newClient("guardian", { child: made.user_id });
@@ -253,6 +264,7 @@ const FORMS = {
             const { token } = await w.do(f.child, "POST", "/me/guardian_links");
             return [other.page, `/parta/join/${token}`, {}];
         },
+        only: ["users", "people", "guardianships", "applications", "links", "verifications", "contacts"], // and who is told of it, by a job
     },
     "/parta/account/export": { form: async (f) => [f.page, "/parta/account/export", password], of: "nothing" },
     "/parta/language": { form: async (f) => [f.page, "/parta/account", { language: "en" }] },
@@ -287,10 +299,43 @@ test("every form of the pages is sent twice here, or is said to be elsewhere", (
     assert.deepEqual([...new Set(all)].sort(), [...Object.keys(FORMS), ...Object.keys(ELSEWHERE_SENT)].sort());
 });
 
+/** A form as it would do its work, but for what says that this page has shown it to this person: [what, form, headers]. */
+function foreign(form, other, strangers, url) {
+    const [until, mac] = form.fields.form.split(".");
+    const token = (form_) => ({ ...form, fields: { ...form.fields, form: form_ } });
+    const { form: _, ...bare } = form.fields;
+    return [
+        ["without a token", { ...form, fields: bare }],
+        ["with an empty token", token("")],
+        ["with one that was altered", token(`${until}.${mac.startsWith("A") ? "B" : "A"}${mac.slice(1)}`)],
+        ["with one that is good for longer", token(`${Number(until) + 3600000}.${mac}`)],
+        ["with half of one", token(`${until}.${mac.slice(0, 10)}`)],
+        ["with that of another form", token(other)],
+        ...(strangers ? [["with that of another session", token(strangers)]] : []),
+        ["from another site", form, { origin: "https://evil.example" }],
+        ["from a site that begins like this one", form, { origin: `${url}.evil.example` }],
+        ["from nowhere", form, { origin: "null" }],
+    ];
+}
+
 for (const [action, { form: there, of, only, more = {} }] of Object.entries(FORMS))
-    test(`sent twice, ${action}: done once`, async () => {
+    test(`sent twice, ${action}: done once; before that with whatever is wrong about its token or origin: refused, and nothing is done`, async () => {
         const [visitor, at, typed] = await there(await family());
         const form = await visitor.form(at, action);
+        const page = await visitor.get(at);
+        const other = page.forms.find((f) => f.action !== action && f.fields.form).fields.form;
+        const stranger = await visit(office); // who may see many of these pages, by a session of their own
+        const strangers = (await stranger.get(at)).forms.find((f) => f.action === action && f.fields.form !== form.fields.form)?.fields.form;
+        const untouched = lies();
+        for (const [what, wrong, headers] of foreign(form, other, action === "/parta/sign-in" ? undefined : strangers, w.server.url)) {
+            const kept = { ...visitor.cookies };
+            const reply = await visitor.send(wrong, typed, headers);
+            assert.equal(reply.status, 403, `${what}: ${reply.html}`);
+            assert.match(reply.headers.get("content-type"), /^text\/html/);
+            assert.doesNotMatch(reply.html, new RegExp(PASSWORD), "no secret is shown again");
+            visitor.cookies = kept;
+        }
+        assert.deepEqual(changed(untouched, lies()), [], "nothing is done");
         const cookies = { ...visitor.cookies };
         nobodyIsTold();
         const before = seen();

@@ -17,7 +17,11 @@
 #include "client-api/pages/language.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/crypto.h"
 #include "homeserver/http/form.h"
+#include "homeserver/http/server.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -148,6 +152,52 @@ static void forms_come_from_this_server(void **state)
     };
     for (size_t i = 0; i < COUNT(CASES); ++i)
         assert_int_equal(origin_is_ours(CASES[i].origin, CASES[i].baseurl, CASES[i].host), CASES[i].ours);
+}
+
+/* A form is taken until its time is over, from the page and in the session that it was shown in, with its own mark
+ * alone. */
+static void a_form_holds_for_its_time_page_and_session(void **state)
+{
+    static const char PAGE[] = "/parta/account/password", SESSION[] = "parta-session=one-session";
+    static const struct {
+        const char *cookie, *shown_in, *path;
+        int64_t good_for_ms;
+        user_no user;
+        bool altered, taken;
+    } CASES[] = {
+        {SESSION, "one-session", PAGE, MINUTE_MS, 1, false, true},
+        {SESSION, "one-session", PAGE, -1, 1, false, false}, /* over */
+        {SESSION, "one-session", PAGE, -DAY_MS, 1, false, false},
+        {SESSION, "one-session", PAGE, MINUTE_MS, 1, true, false},
+        {SESSION, "one-session", "/parta/account/contacts/add", MINUTE_MS, 1, false, false},
+        {SESSION, "another-session", PAGE, MINUTE_MS, 1, false, false},
+        {"parta-visit=one-session", "one-session", PAGE, MINUTE_MS, 1, false, false}, /* who is signed in since */
+        {"parta-visit=one-session", "one-session", PAGE, MINUTE_MS, 0, false, true},
+        {SESSION, "one-session", PAGE, MINUTE_MS, 0, false, false},
+        {NULL, "one-session", PAGE, MINUTE_MS, 1, false, false},
+    };
+    static const unsigned char SEED[SEED_BYTES] = {1};
+    struct signing_key key;
+    struct config config = {0};
+    struct server server = {.key = &key, .config = &config};
+    signing_key_from_seed(&key, "1", SEED);
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct text token = TEXT_INIT;
+        struct request r = {
+            .server = &server, .path = (char *)PAGE, .identity.user = CASES[i].user, .body = json_object()};
+        r.headers[HEADER_ORIGIN] = "http://localhost";
+        r.headers[HEADER_HOST] = "localhost";
+        r.headers[HEADER_COOKIE] = CASES[i].cookie;
+        form_token_add(&token, &r, CASES[i].shown_in, CASES[i].path, clock_wall_ms() + CASES[i].good_for_ms);
+        if (CASES[i].altered)
+            token.data[token.len - 2] ^= 1;
+        json_object_set_new(r.body, FORM_TOKEN_FIELD, json_string(token.data));
+        if (form_taken(&r) != CASES[i].taken || form_is_old(&r) == CASES[i].taken)
+            fail_msg("case %zu", i);
+        assert_null(json_object_get(r.body, FORM_TOKEN_FIELD)); /* nobody behind it sees it */
+        json_decref(r.body);
+        text_finish(&token);
+    }
 }
 
 static void forms_are_read(void **state)
@@ -299,6 +349,7 @@ int main(void)
         cmocka_unit_test(addresses_lead_nowhere_unseen),
         cmocka_unit_test(cookies_are_read_by_their_name),
         cmocka_unit_test(forms_come_from_this_server),
+        cmocka_unit_test(a_form_holds_for_its_time_page_and_session),
         cmocka_unit_test(forms_are_read),
         cmocka_unit_test(languages_are_chosen),
         cmocka_unit_test(no_route_of_the_pages_forgets_anything),
