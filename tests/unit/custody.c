@@ -872,6 +872,41 @@ static bool roster_act(struct changing_records *c, void *arg)
     return done;
 }
 
+static bool begins_act(struct changing_records *c, void *arg)
+{
+    const struct application_row row = {.kind = APPLICATION_GUARDIAN,
+                                        .state = *(enum application_state *)arg,
+                                        .user = alone,
+                                        .school = w.school,
+                                        .role = ROLE_GUARDIAN,
+                                        .child = w.young,
+                                        .person = APPLICANT_NOBODY};
+    fixture_acts(c->tx);
+    return applications_insert(c->tx, &row) != 0;
+}
+
+/* Who is nobody's guardian any more, or not yet, is of the family all the same; and whom no order bars, no order bars. */
+static void d9_what_binds_somebody_to_a_child(void **state)
+{
+    struct error e;
+    struct db *db = w.f.db;
+    enum application_state refused = APPLICATION_REFUSED, begun = APPLICATION_BEGUN;
+    assert_true(sets(w.admin, (struct setting){w.young, mother, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_false(custodies_bar_anywhere(db, mother) || custodies_bar_anywhere(db, father));
+    bars(w.young, father);
+    assert_true(custodies_bar_anywhere(db, father));
+    assert_false(custodies_bar_anywhere(db, mother));
+    assert_true(writer_run(w.f.writer, job_script, "DELETE FROM guardianships WHERE guardian <> 0", &e));
+    assert_true(custodies_family(db, w.young, father) && custodies_family(db, w.young, mother));
+    assert_true(custodies_related(db, w.young, father) && custodies_related(db, father, mother));
+    assert_false(custodies_family(db, w.young, alone) || custodies_related(db, w.young, alone));
+    assert_true(world_run(&w, w.admin, begins_act, &refused, &e));
+    assert_false(custodies_related(db, w.young, alone));
+    assert_true(world_run(&w, w.admin, begins_act, &begun, &e));
+    assert_true(custodies_related(db, w.young, alone) && custodies_related(db, alone, father));
+    assert_false(custodies_family(db, w.young, alone)); /* that is for who is, or was */
+}
+
 /* A child may make itself a parent, a link be in a stranger's hands, an office or a roster err: those in force and the
  * class teacher hear of it by whichever door, nobody else. */
 enum door { BY_LINK, BY_OFFICE, BY_ROSTER };
@@ -1107,6 +1142,7 @@ int main(void)
         TEST(d2_who_answers_for_a_child_hears_of_whom_a_roster_adds),
         TEST(d2_who_answers_for_a_child_hears_in_summer),
         TEST(d2_what_is_no_news_is_not_told),
+        TEST(d9_what_binds_somebody_to_a_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
