@@ -247,6 +247,44 @@ test("whatever it answers but 200 with an object, and whoever is killed: nothing
     assert.ok(service.arrivals.length > service.transactions.size, "some came again, under their ids");
 });
 
+test("a transaction that was not taken comes again under its id with all that was in it, messages to devices too, also after a kill", async () => {
+    const human = await server.makeUser("insists");
+    await register(server, "_irc_insists");
+    assert.ok((await as(server, "_irc_insists", "PUT", `${V3}/devices/INSISTS`, { display_name: "bridge" })).status < 300);
+    const { body: { room_id: room } } = await server.request("POST", `${V3}/createRoom`, { token: human.access_token, body: { preset: "public_chat" } });
+    await as(server, "_irc_insists", "POST", `${V3}/join/${q(room)}`);
+    await say(server, human.access_token, room, "insists: all before is taken");
+    await until(() => service.bodies().includes("insists: all before is taken"), "what was before");
+    const good = service.answer;
+    const came = new Map(); // id → bodies, each time
+    let hold; // the first is answered once the others wait, so that they are one transaction
+    service.answer = (request, response, body) => {
+        const id = service.arrivals.at(-1);
+        came.set(id, [...(came.get(id) ?? []), JSON.parse(body)]);
+        if (came.size === 1) hold = () => response.writeHead(200, { "content-type": "application/json" }).end("{}");
+        else response.writeHead(500).end();
+    };
+    const words = ["insists 0", "insists 1", "insists 2", "insists 3"];
+    await say(server, human.access_token, room, words[0]);
+    await until(() => hold, "the first");
+    for (const word of words.slice(1)) await say(server, human.access_token, room, word);
+    const { access_token: token } = human;
+    await server.request("PUT", `${V3}/sendToDevice/org.example.insists/1`, { token, body: { messages: { "@_irc_insists:school.example": { INSISTS: { word: "hush" } } } } });
+    hold();
+    const several = await until(() => [...came].find(([, bodies]) => JSON.stringify(bodies[0]).includes("insists 3"))?.[0], "several at once");
+    await server.restart("SIGKILL");
+    service.answer = (request, response, body) => {
+        const id = service.arrivals.at(-1);
+        came.set(id, [...(came.get(id) ?? []), JSON.parse(body)]);
+        good(request, response, body);
+    };
+    await until(() => came.get(several).length > 1 && service.taken.some((t) => JSON.stringify(t).includes("insists 3")), "it came again");
+    const told = (body) => [body.events.map((e) => e.content.body), (body.to_device ?? []).map((m) => m.content.word)];
+    assert.deepEqual(told(came.get(several)[0]), [words.slice(1), ["hush"]]);
+    for (const body of came.get(several)) assert.deepEqual(told(body), told(came.get(several)[0]));
+    service.answer = good;
+});
+
 test("it is asked for users and rooms that are not there yet, for networks, and pings itself", async () => {
     const good = service.answer;
     const human = await server.makeUser("seeker");
