@@ -330,8 +330,9 @@ static bool tell_gone(struct telling *t, const char *id)
     struct seen seen;
     if (t->n == COMPARE_BATCH && !tell_batch(t))
         return false;
-    if (!state_seen(c->state, c->source, id, &seen) || (!seen.told && !seen.intended))
-        return true;
+    bool known = state_seen(c->state, c->source, id, &seen);
+    if (!known || (!seen.told && !seen.intended))
+        return state_sound(c->state);
     bool settles = seen.intended && !seen.intent_gone; /* told or not: what follows is the same */
     add(t, (struct pending){.notice = {.what = CHANGE_WITHDRAWN,
                                        .id = id,
@@ -367,7 +368,9 @@ static bool tell_all_gone(struct telling *t, const struct reading *reading)
             gone[n_gone++] = ids[i];
     for (size_t i = 0; i < t->n_astray; ++i)
         gone[n_gone++] = t->astray[i];
-    if (n_gone >= COMPARE_HOLD_AT_LEAST && n_gone * 100 > n * COMPARE_HOLD_PERCENT && !t->before.confirmed) {
+    if (!state_sound(t->c->state)) {
+        done = false; /* one of changes would not say it again */
+    } else if (n_gone >= COMPARE_HOLD_AT_LEAST && n_gone * 100 > n * COMPARE_HOLD_PERCENT && !t->before.confirmed) {
         hold(t, n_gone, n);
     } else {
         for (size_t i = 0; done && i < n_gone; ++i)
@@ -426,7 +429,7 @@ bool compare(struct comparison *c, const struct reading *reading)
     t->by_itself = reading->extent == READING_PIECES;
     t->reading = reading;
     t->matcher = (struct matcher){c->state, c->roster, reading, c->source, c->sourced};
-    bool done = tell_records(t, reading);
+    bool done = state_sound(c->state) && tell_records(t, reading); /* a source that was never read tells no news */
     if (done && t->again) { /* what was in doubt has been told to the end: now what it is */
         t->again = false;
         done = tell_records(t, reading);

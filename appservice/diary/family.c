@@ -28,6 +28,9 @@ static enum matrix_answer ask_anew(const struct matrix_client *client, const cha
     enum matrix_answer answer = ask(client, "people/", child, &person);
     if (answer == MATRIX_DONE)
         answer = ask(client, "guardianships?limit=500&user_id=", child, &guardianships);
+    if (answer == MATRIX_DONE &&
+        (json_get_string(person, "user_id") == NULL || json_get_array(guardianships, "items") == NULL))
+        answer = MATRIX_NOT_NOW; /* whatever that is, it does not say that the child has nobody */
     if (answer == MATRIX_DONE)
         *found = json_pack("{s:O?, s:O?, s:I}", "person", person, "guardianships", guardianships, "until_ms",
                            (json_int_t)until_ms);

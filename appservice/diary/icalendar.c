@@ -1,8 +1,8 @@
 /* Diaries that offer only calendars: feeds (secret addresses) and files, one a class or study group. An event that
- * recurs is a lesson each time it does: its id is the group, the UID and when that time was to be, so that a lesson that
- * was moved stays itself. Exceptions (EXDATE, RECURRENCE-ID) and cancellations are kept; what recurs more often than daily is no
- * timetable and is refused. What a feed can ask for is bounded: its shape (icalendar_shape.h) before libical reads it,
- * its rules (recurrence.h) before they are followed. */
+ * recurs is a lesson each time it does: its id is the group, the UID and when that time was to be, so that a lesson
+ * that was moved stays itself. Exceptions (EXDATE, RECURRENCE-ID) and cancellations are kept; what recurs more often
+ * than daily is no timetable and is refused. What a feed can ask for is bounded: its shape (icalendar_shape.h) before
+ * libical reads it, its rules (recurrence.h) before they are followed. */
 #include "appservice/diary/icalendar.h"
 
 #include <errno.h>

@@ -119,6 +119,8 @@ static bool hear(const struct waiting *w, struct state *state, const struct sink
     bool done = true;
     if (state_transaction_done(state, w->txn))
         return true;
+    if (!state_sound(state))
+        return false;
     json_array_foreach(json_get_array(w->body, "events"), i, event)
         done = done && (sink->hear == NULL || sink->hear(sink->self, event));
     if (!done)

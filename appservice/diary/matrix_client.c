@@ -104,13 +104,13 @@ static void call_finish(struct call *c)
     text_finish(&c->url);
 }
 
-/* What became of it; *reply as in matrix_call. */
+/* What became of it; *reply as in matrix_call. A page of somebody in between, which says 200, is no answer. */
 static enum matrix_answer take(const char *path, struct outgoing_reply *got, json_t **reply)
 {
     struct error e;
     bool done = got->fault == OUTGOING_ANSWERED && got->status >= 200 && got->status < 300;
     json_t *said = got->body.len != 0 ? json_parse(got->body.data, got->body.len, &e) : NULL;
-    enum matrix_answer answer = done ? MATRIX_DONE : judge(path, got, said);
+    enum matrix_answer answer = !done ? judge(path, got, said) : said != NULL ? MATRIX_DONE : MATRIX_UNKNOWN;
     sodium_memzero(got->body.data, got->body.data != NULL ? got->body.len : 0);
     outgoing_reply_finish(got);
     if (reply != NULL)

@@ -14,9 +14,9 @@ struct matrix_client {
     const char *url;     /* https://…, no slash at the end */
     const char *ca_file; /* NULL: the system's */
     const char *as_token, *school_token;
-    /* Called before each request of matrix_call and its kind. patient: it may take long, and whatever others wait for is
-     * let go of first; otherwise it is given up within MATRIX_BRIEF_MS, and asked again when this was called patient.
-     * true: something is held on to. NULL: nothing ever is. */
+    /* Called before each request of matrix_call and its kind. patient: it may take long, and whatever others wait for
+     * is let go of first; otherwise it is given up within MATRIX_BRIEF_MS, and asked again when this was called
+     * patient. true: something is held on to. NULL: nothing ever is. */
     bool (*let_go)(void *self, bool patient);
     void *self;
 };
@@ -26,8 +26,8 @@ struct matrix_client {
 enum matrix_answer {
     MATRIX_DONE,
     MATRIX_REFUSED, /* for good, by a Matrix error of this room or person: nothing was done */
-    /* Nothing was done: quiet hours (F3), or the bot itself may not (it or its token is not known yet, it is stopped), or
-     * it was not the homeserver that has answered. */
+    /* Nothing was done: quiet hours (F3), or the bot itself may not (it or its token is not known yet, it is stopped),
+     * or it was not the homeserver that has answered. */
     MATRIX_NOT_NOW,
     MATRIX_UNKNOWN /* no answer, or the server fails: it may have been done */
 };

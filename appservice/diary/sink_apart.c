@@ -55,6 +55,8 @@ enum matrix_answer sink_keep_apart(struct sink_matrix *m, const char *child, con
     char *known = state_word(m->state, name.data);
     bool changed = known == NULL || strcmp(known, mark) != 0;
     struct child_room *rooms = changed ? state_child_rooms(m->state, child, &n) : NULL;
+    if (!state_sound(m->state))
+        answer = MATRIX_NOT_NOW;
     for (size_t i = 0; answer == MATRIX_DONE && i < n; ++i) {
         const struct audience a = allowed(rooms[i].audience, child, guardians, separate);
         answer = sink_put_out(m, rooms[i].room_id, &a);
@@ -85,6 +87,8 @@ void sink_keep_all_apart(struct sink_matrix *m, int64_t now_ms)
     if (evening <= state_counter(m->state, EVENING))
         return;
     char **children = state_children(m->state, PERSON, &n);
+    if (!state_sound(m->state))
+        answer = MATRIX_NOT_NOW;
     for (size_t i = 0; i < n; ++i)
         families_expect(&m->families, children[i]);
     for (size_t i = 0; answer == MATRIX_DONE && i < n; ++i) {

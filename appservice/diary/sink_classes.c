@@ -28,7 +28,8 @@ static bool read_class_rooms(struct sink_matrix *m, const char *kind, const char
             text_adds(&path, "&from=");
             text_add_percent(&path, next);
         }
-        good = matrix_call(&m->client, "GET", path.data, NULL, &reply) == MATRIX_DONE;
+        good = matrix_call(&m->client, "GET", path.data, NULL, &reply) == MATRIX_DONE &&
+               json_get_array(reply, "items") != NULL;
         json_array_foreach(json_get_array(reply, "items"), i, item) {
             const char *class_id = json_get_string(item, "class"), *room_id = json_get_string(item, "room_id");
             if (class_id != NULL && room_id != NULL)

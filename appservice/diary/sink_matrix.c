@@ -9,12 +9,23 @@
 #include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 
+/* Where it stands already. false: that can't be read now; taken for nowhere, it would be said twice and taken back
+ * never. */
+static bool find_places(struct telling *t)
+{
+    state_places_free(t->places, t->n_places);
+    t->places = state_places(t->m->state, t->notice->source, t->notice->id, &t->n_places);
+    return state_sound(t->m->state);
+}
+
 enum sink_answer sink_tell_late(struct sink_matrix *m, const struct notice *notice, const char *child)
 {
     struct telling t = {.m = m, .notice = notice, .whom = TELL_LATE};
-    t.places = state_places(m->state, notice->source, notice->id, &t.n_places);
-    t.stays = xcalloc(t.n_places + 1, sizeof *t.stays);
-    sink_tell_family(&t, child);
+    t.stays = find_places(&t) ? xcalloc(t.n_places + 1, sizeof *t.stays) : NULL;
+    if (t.stays != NULL)
+        sink_tell_family(&t, child);
+    else
+        outcome_note(&t.outcome, MATRIX_NOT_NOW);
     state_places_free(t.places, t.n_places);
     free(t.stays);
     return outcome_answer(&t.outcome);
@@ -92,13 +103,15 @@ enum sink_answer sink_matrix_tell(void *self, const struct notice *notice)
     struct telling t = {.m = self, .notice = notice};
     if (!sink_know_oneself(t.m))
         return SINK_LATER;
-    t.places = state_places(t.m->state, notice->source, notice->id, &t.n_places);
-    if (!may_wait(&t) || !outbox_begin(t.m->outbox, notice, &t.waits)) {
+    bool found = find_places(&t);
+    if (found && (!may_wait(&t) || !outbox_begin(t.m->outbox, notice, &t.waits))) {
         outbox_send(t.m->outbox);
-        state_places_free(t.places, t.n_places); /* as they are after that */
-        t.places = state_places(t.m->state, notice->source, notice->id, &t.n_places);
+        found = find_places(&t); /* as they are after that */
     }
-    tell_whom_it_concerns(&t);
+    if (found)
+        tell_whom_it_concerns(&t);
+    else
+        outcome_note(&t.outcome, MATRIX_NOT_NOW);
     state_places_free(t.places, t.n_places);
     if (t.waits == NULL) {
         sink_forget_state(t.m);

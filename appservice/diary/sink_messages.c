@@ -27,7 +27,7 @@ static json_t *message_of(const struct sink_matrix *m, const struct notice_item 
 
 /* The records of a message as the diary has them now, in *items, heap, without that of the notice if it is withdrawn.
  * A record that is gone, or is not of the room's child any more (I2), is not said again. false: of one of them that is
- * not known now. */
+ * not known now, or of the message. */
 static bool items_of(const struct telling *t, const char *room_id, const char *root, const char *given_name,
                      struct notice_item **items, size_t *n)
 {
@@ -53,7 +53,7 @@ static bool items_of(const struct telling *t, const char *room_id, const char *r
     }
     state_record_names_free(names, n_names);
     free(child);
-    return known;
+    return state_sound(t->m->state) && known;
 }
 
 const struct place *sink_stays(struct telling *t, const char *room_id)
@@ -160,7 +160,9 @@ void sink_tell_room(struct telling *t, const char *room_id, const char *given_na
     char *event_id = place != NULL ? state_sent(t->m->state, place->root, place->root) : NULL;
     struct saying s = {room_id, txn, txn};
     enum matrix_answer answer = MATRIX_DONE;
-    if (event_id != NULL) { /* it stands there */
+    if (place != NULL && event_id == NULL && !state_sound(t->m->state)) {
+        answer = MATRIX_NOT_NOW;
+    } else if (event_id != NULL) { /* it stands there */
         s.root = place->root;
         if ((t->notice->what == CHANGE_NEW && t->whom != TELL_LATE) || strcmp(txn, s.root) == 0)
             s.txn = s.root; /* what guardians are told late may have changed since it was begun */
@@ -189,7 +191,7 @@ static enum matrix_answer given_name_of(struct sink_matrix *m, const char *room_
     char *child = state_room_child(m->state, room_id);
     *given_name = NULL;
     if (child == NULL)
-        return MATRIX_DONE;
+        return state_sound(m->state) ? MATRIX_DONE : MATRIX_NOT_NOW;
     enum matrix_answer answer = families_ask(&m->families, &m->client, child, &family);
     if (answer == MATRIX_DONE) {
         const char *name = json_get_string(family.person, "given_name");
@@ -219,8 +221,8 @@ static enum matrix_answer say_rest(struct telling *t, const struct place *place,
 static enum matrix_answer redact_whole(struct telling *t, const struct place *place)
 {
     size_t n;
-    enum matrix_answer answer = MATRIX_DONE;
     struct sent *sent = state_sent_all(t->m->state, place->root, &n);
+    enum matrix_answer answer = state_sound(t->m->state) ? MATRIX_DONE : MATRIX_NOT_NOW;
     for (size_t i = 0; answer == MATRIX_DONE && i < n; ++i)
         answer = sink_redact(t, &(struct saying){place->room_id, place->root, sent[i].txn});
     state_sent_free(sent, n);

@@ -68,8 +68,10 @@ enum matrix_answer sink_secure(struct sink_matrix *m, const char *room_id)
 {
     enum matrix_answer answer = know_state(m, room_id);
     if (answer != MATRIX_DONE || m->settings->encryption != ENCRYPTION_REQUIRE ||
-        room_encryption(m->room_state) != NULL || !state_room_is(m->state, room_id))
+        room_encryption(m->room_state) != NULL)
         return answer;
+    if (!state_room_is(m->state, room_id))
+        return state_sound(m->state) ? MATRIX_DONE : MATRIX_NOT_NOW;
     answer = sink_room_call(m, "PUT", room_id, "/state/m.room.encryption/",
                             json_pack("{s:s}", "algorithm", "m.megolm.v1.aes-sha2"), NULL);
     if (answer == MATRIX_REFUSED)
@@ -122,11 +124,12 @@ static bool sweep(struct sink_matrix *m)
         m->swept = false;
     if (m->swept)
         return true;
-    bool good = matrix_call(&m->client, "GET", "/joined_rooms", NULL, &reply) == MATRIX_DONE;
+    bool good = matrix_call(&m->client, "GET", "/joined_rooms", NULL, &reply) == MATRIX_DONE &&
+                json_get_array(reply, "joined_rooms") != NULL;
     json_array_foreach(json_get_array(reply, "joined_rooms"), i, room) {
         const char *room_id = json_string_value(room);
         if (good && room_id != NULL && !state_room_is(m->state, room_id))
-            good = adopt(m, room_id);
+            good = state_sound(m->state) && adopt(m, room_id);
     }
     json_decref(reply);
     m->swept = good;
@@ -169,9 +172,11 @@ enum matrix_answer sink_room_of(struct sink_matrix *m, const struct audience *a,
     *room_id = state_room(m->state, a->child, a->name);
     if (*room_id != NULL)
         return MATRIX_DONE;
-    if (clock_mono_ms() < m->rooms_from_ms || !sweep(m))
+    if (clock_mono_ms() < m->rooms_from_ms || !state_sound(m->state) || !sweep(m))
         return MATRIX_NOT_NOW;
     *room_id = state_room(m->state, a->child, a->name);
+    if (*room_id == NULL && !state_sound(m->state)) /* or a child would have two */
+        return MATRIX_NOT_NOW;
     enum matrix_answer answer = *room_id != NULL ? MATRIX_DONE : make_room(m, a, room_id);
     return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer; /* nobody is in it */
 }

@@ -283,6 +283,14 @@ bool state_release(struct state *state)
     return held ? state_commit(state) : !lost;
 }
 
+bool state_sound(struct state *state)
+{
+    bool sound = !db_failed(state->db);
+    if (!sound && !db_in_transaction(state->db)) /* of what is begun state_commit has to hear, too */
+        db_settle(state->db);
+    return sound;
+}
+
 void state_fail_after(struct state *state, int n)
 {
     db_fail_after(state->db, n);

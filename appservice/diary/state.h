@@ -36,6 +36,9 @@ bool state_commit(struct state *state);
  * is there, however each commit was answered. Without state_hold: true. */
 void state_hold(struct state *state);
 bool state_release(struct state *state);
+/* Whether all that was read since this was asked, or a bracket began, could be read. false: the database has failed,
+ * and what a look-up said is none may be there: nobody may be told, nothing be taken for settled, by it. */
+bool state_sound(struct state *state);
 void state_fail_after(struct state *state, int n); /* for fault tests: the n-th statement from now fails */
 
 /* --- Sources --- */

@@ -1186,7 +1186,8 @@ static void that_a_letter_failed_tells_of_no_account(void **state)
         }
 }
 
-/* Whoever types a tag behind their name has no second mailbox, whatever is asked for; the addresses stay what they are. */
+/* Whoever types a tag behind their name has no second mailbox, whatever is asked for; the
+ * addresses stay what they are. */
 static void addresses_of_one_mailbox_are_counted_together(void **state)
 {
     static const struct {

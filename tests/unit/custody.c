@@ -885,7 +885,8 @@ static bool begins_act(struct changing_records *c, void *arg)
     return applications_insert(c->tx, &row) != 0;
 }
 
-/* Who is nobody's guardian any more, or not yet, is of the family all the same; and whom no order bars, no order bars. */
+/* Who is nobody's guardian any more, or not yet, is of the family all the same; and whom no order
+ * bars, no order bars. */
 static void d9_what_binds_somebody_to_a_child(void **state)
 {
     struct error e;

@@ -708,6 +708,42 @@ static void what_has_begun_is_noted_by_what_became_of_it(void **state)
     world_close(w);
 }
 
+/* Whichever statement fails: a source that cannot be read was not never read, and records that cannot be read are not
+ * none. */
+static void what_cannot_be_read_is_told_by_the_next_reading(void **state)
+{
+    for (int fails = 1; fails < 30; ++fails) {
+        struct world *w = world_open();
+        struct reading reading = begun();
+        static const unsigned char KEY[RECORD_KEY_BYTES] = {7};
+        world_mark(&reading, "gone", "p1", "5");
+        assert_true(world_compare(w, &reading, true, NULL));
+        for (int again = 0; again < 2; ++again) {
+            reading = begun();
+            reading.extent = READING_CHANGES;
+            world_mark(&reading, "new", "p1", "4");
+            reading_withdraw(&reading, "gone");
+            reading_end(&reading);
+            struct comparison c = {.state = w->state,
+                                   .sink = &w->sink,
+                                   .roster = w->roster,
+                                   .source = "trial",
+                                   .sourced = true,
+                                   .key = KEY,
+                                   .now_ms = TODAY_MS,
+                                   .cursor = "next"};
+            state_fail_after(w->state, again == 0 ? fails : 0);
+            bool done = compare(&c, &reading);
+            state_fail_after(w->state, 0);
+            reading_finish(&reading);
+            assert_true(done || again == 0);
+            if (done && w->n != 3)
+                fail_msg("statement %d failed, and something is never told", fails);
+        }
+        world_close(w);
+    }
+}
+
 static void what_is_held_is_kept_together_or_not_at_all(void **state)
 {
     struct world *w = world_open();
@@ -951,6 +987,7 @@ int main(void)
         cmocka_unit_test(a_cursor_moves_when_nothing_waits),
         cmocka_unit_test(what_is_asked_for_meanwhile_stays),
         cmocka_unit_test(half_a_reading_withdraws_nothing),
+        cmocka_unit_test(what_cannot_be_read_is_told_by_the_next_reading),
         cmocka_unit_test(new_marks_of_one_lesson_are_told_together),
         cmocka_unit_test(duplicates_and_what_is_broken_change_nothing),
         cmocka_unit_test(what_is_doubted_is_not_gone),
