@@ -23,28 +23,32 @@
     "Если это адрес учётной записи, в последнем сообщении есть ссылка, по которой задают новый пароль. "
 #define LINK_ENGLISH "If it is that of an account, the last message has a link by which a new password is set. "
 
-/* Sentences name nobody: who asks may be a stranger. */
-static const struct refusal {
+/* Told when a pot is full. They name nobody: who asks may be a stranger. */
+struct pot_sentences {
     const char *russian, *english;
     const char *russian_reset, *english_reset; /* for a new password; NULL: the same */
-} NEXT_HOUR = {TOO_MANY_RUSSIAN "Попробуйте в следующем часу.", TOO_MANY_ENGLISH "Try again in the next hour.",
-               TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",
-               TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."},
-  TOMORROW = {TOO_MANY_RUSSIAN "Попробуйте завтра.", TOO_MANY_ENGLISH "Try again tomorrow.",
-              TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",
-              TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."},
-  OF_NETWORK = {"Из вашей сети запросили слишком много кодов. Попробуйте через три часа, из другой сети или в "
-                "браузере, где вы уже входили.",
-                "Too many codes were asked for from your network. Try in three hours, from another network, or in "
-                "a browser that you have signed in with before."},
-  OF_PERSON = {"Вы запросили сегодня слишком много кодов. Попробуйте завтра.",
-               "You have asked for too many codes today. Try again tomorrow."},
-  OF_SCHOOL = {"Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к "
-               "администратору школы.",
-               "Too many codes were sent for one school today. Try again tomorrow, or ask a school "
-               "administrator."},
-  OF_SERVER = {"Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
-               "The server has sent too many codes today. Try again tomorrow, or ask an administrator."};
+};
+static const struct pot_sentences NEXT_HOUR = {
+    TOO_MANY_RUSSIAN "Попробуйте в следующем часу.", TOO_MANY_ENGLISH "Try again in the next hour.",
+    TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить в следующем часу.",
+    TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code in the next hour."};
+static const struct pot_sentences TOMORROW = {TOO_MANY_RUSSIAN "Попробуйте завтра.",
+                                              TOO_MANY_ENGLISH "Try again tomorrow.",
+                                              TOO_MANY_RUSSIAN LINK_RUSSIAN "Новый код можно попросить завтра.",
+                                              TOO_MANY_ENGLISH LINK_ENGLISH "Ask for another code tomorrow."};
+static const struct pot_sentences OF_NETWORK = {
+    "Из вашей сети запросили слишком много кодов. Попробуйте через три часа, из другой сети или в браузере, где вы "
+    "уже входили.",
+    "Too many codes were asked for from your network. Try in three hours, from another network, or in a browser that "
+    "you have signed in with before."};
+static const struct pot_sentences OF_PERSON = {"Вы запросили сегодня слишком много кодов. Попробуйте завтра.",
+                                               "You have asked for too many codes today. Try again tomorrow."};
+static const struct pot_sentences OF_SCHOOL = {
+    "Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к администратору школы.",
+    "Too many codes were sent for one school today. Try again tomorrow, or ask a school administrator."};
+static const struct pot_sentences OF_SERVER = {
+    "Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
+    "The server has sent too many codes today. Try again tomorrow, or ask an administrator."};
 
 /* How many: of the settings, by what most of them are named for. */
 enum cap { PER_HOUR, PER_ADDRESS, PER_CLIENT, PER_SCHOOL, PER_SERVER };
@@ -69,7 +73,7 @@ static const struct {
     enum cap cap;
     int times, shares; /* so many times the cap, or a part of it */
     int hours;         /* of the clock, this one among them */
-    const struct refusal *full;
+    const struct pot_sentences *full;
 } POT[POTS] = {
     /* To an address, of one sort, for one asker. */
     [POT_HOUR] = {{"mail hour", "sms hour"}, PER_HOUR, 1, 1, 1, &NEXT_HOUR},
@@ -109,7 +113,7 @@ static int cap_of(const struct config *config, enum contact_medium medium, enum 
 #define NEW_PASSWORDS_OF_NOBODY "new passwords of nobody"
 
 /* What a message is called in each pot; NULL: it does not count there. */
-struct names {
+struct pot_names {
     const char *of[POTS];
     char who[WHO_BYTES];                 /* the asker; "": a stranger */
     char mailbox[CONTACT_BYTES_MAX + 1]; /* the address, without a tag: typing another makes nobody many */
@@ -124,7 +128,7 @@ static const char *sort_of(bool reset)
 }
 
 /* The pots that every message counts in, by what names->who is. */
-static void name_message(const struct contact_address *address, bool reset, school_no school, struct names *names)
+static void name_message(const struct contact_address *address, bool reset, school_no school, struct pot_names *names)
 {
     mailbox_of(address->address, names->mailbox, sizeof names->mailbox);
     snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, names->mailbox);
@@ -138,7 +142,7 @@ static void name_message(const struct contact_address *address, bool reset, scho
 
 /* A link counts for the child that made it, or the person that it names, as if they were signed in; that of a class or
  * a school for the school, and at a place for the class. */
-static void name_by_link(const struct link_row *link, struct names *names)
+static void name_by_link(const struct link_row *link, struct pot_names *names)
 {
     if (link->person != 0) {
         snprintf(names->who, sizeof names->who, "link of %lld", (long long)link->person);
@@ -150,7 +154,7 @@ static void name_by_link(const struct link_row *link, struct names *names)
 
 /* Whoever is signed in is known, and who signs up by a link. For a new password only the address's owner is, signed in
  * or by a browser that they have signed in with before: everybody else is a stranger. true: the owner asks. */
-static bool name_asker(const struct code_request *request, user_no owner, struct names *names)
+static bool name_asker(const struct code_request *request, user_no owner, struct pot_names *names)
 {
     bool reset = request->purpose == CODE_RESET;
     bool signed_in = request->user != 0 && (!reset || request->user == owner);
@@ -176,7 +180,7 @@ static bool name_asker(const struct code_request *request, user_no owner, struct
 /* Somebody can be many by browsers that they have signed in with, by accounts or links of others. All that an account's
  * owner is have a count together, whatever the address; so have, by address, all others that are known; so that neither
  * can use up the other's, nor strangers either's. */
-static void name_all(const struct code_request *request, user_no owner, struct names *names)
+static void name_all(const struct code_request *request, user_no owner, struct pot_names *names)
 {
     const char *sort = sort_of(request->purpose == CODE_RESET);
     if (names->who[0] == '\0')
@@ -190,12 +194,12 @@ static void name_all(const struct code_request *request, user_no owner, struct n
 
 /* --- Counting --- */
 
-struct counting {
+struct code_counting {
     struct tx *tx;
     const struct config *config;
     enum contact_medium medium;
     bool reset; /* for a new password */
-    struct names names;
+    struct pot_names names;
     struct code_allowance allowance;
 };
 
@@ -204,20 +208,20 @@ static int64_t first_hour(int64_t now_ms, int hours)
     return now_ms / HOUR_MS - hours + 1;
 }
 
-static int64_t sent_in(const struct counting *c, enum pot pot, const char *name)
+static int64_t sent_in(const struct code_counting *c, enum pot pot, const char *name)
 {
     return code_counts_since(c->tx->db, POT[pot].scope[c->medium], name, first_hour(c->tx->now_ms, POT[pot].hours));
 }
 
-static int most_in(const struct counting *c, enum pot pot)
+static int most_in(const struct code_counting *c, enum pot pot)
 {
     int most = POT[pot].times * cap_of(c->config, c->medium, POT[pot].cap) / POT[pot].shares;
     return most == 0 && POT[pot].shares > 1 ? 1 : most;
 }
 
-static bool refuse_pot(const struct counting *c, enum pot pot, struct error *e)
+static bool refuse_pot(const struct code_counting *c, enum pot pot, struct error *e)
 {
-    const struct refusal *full = POT[pot].full;
+    const struct pot_sentences *full = POT[pot].full;
     bool reset = c->reset && full->russian_reset != NULL;
     error_set_limited(e, HOUR_MS - c->tx->now_ms % HOUR_MS);
     e->sentence = reset ? full->russian_reset : full->russian;
@@ -225,7 +229,7 @@ static bool refuse_pot(const struct counting *c, enum pot pot, struct error *e)
     return false;
 }
 
-static bool count_in(struct counting *c, enum pot pot, struct error *e)
+static bool count_in(struct code_counting *c, enum pot pot, struct error *e)
 {
     const char *name = c->names.of[pot], *scope = POT[pot].scope[c->medium];
     if (name == NULL)
@@ -242,7 +246,7 @@ static bool count_in(struct counting *c, enum pot pot, struct error *e)
 
 /* Of an address that is nobody's: refused whenever an account's would be, and as much is written as for that, so that
  * nobody sees the difference. */
-static bool count_nobodys(struct counting *c, struct error *e)
+static bool count_nobodys(struct code_counting *c, struct error *e)
 {
     if (sent_in(c, POT_ACCOUNTS, NEW_PASSWORDS) >= most_in(c, POT_ACCOUNTS))
         return refuse_pot(c, POT_ACCOUNTS, e);
@@ -253,7 +257,7 @@ static bool count_nobodys(struct counting *c, struct error *e)
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-static bool count_message(struct counting *c, struct error *e)
+static bool count_message(struct code_counting *c, struct error *e)
 {
     for (enum pot pot = 0; pot < POT_NOBODYS; ++pot)
         if (!count_in(c, pot, e))
@@ -265,7 +269,7 @@ bool code_limits_count(struct tx *tx, const struct config *config, const struct 
                        struct code_allowance *out, struct error *e)
 {
     const struct contact_address *address = request->address;
-    struct counting c = {tx, config, address->medium, .reset = request->purpose == CODE_RESET};
+    struct code_counting c = {tx, config, address->medium, .reset = request->purpose == CODE_RESET};
     user_no owner = contact_rows_owner(tx->db, contact_medium_name(address->medium), address->address);
     bool by_owner = name_asker(request, owner, &c.names);
     name_message(address, c.reset, request->school, &c.names);
@@ -282,7 +286,7 @@ bool code_limits_count(struct tx *tx, const struct config *config, const struct 
 bool code_limits_count_office(struct tx *tx, const struct config *config, const struct contact_address *address,
                               school_no school, struct error *e)
 {
-    struct counting c = {tx, config, address->medium, .names.who = "office"};
+    struct code_counting c = {tx, config, address->medium, .names.who = "office"};
     name_message(address, false, school, &c.names);
     return count_message(&c, e);
 }

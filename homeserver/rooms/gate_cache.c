@@ -25,38 +25,38 @@ struct stamp {
 enum kind { OF_ROOM, OF_LIFE, OF_PERSON, OF_ROOM_POLICY, OF_PERSONS_POLICY, OF_POLICY, OF_PAIR, KINDS };
 
 struct gate_cache {
-    struct table {
+    struct kept {
         struct stamp *stamps;
         unsigned char *values;
-    } tables[KINDS];
+    } kept[KINDS];
     struct stamp custody_stamp;
     struct member_set *custody; /* NULL: nobody */
 };
 
 /* What is asked: by one number or two, and by what is known of the room. */
-struct asked {
+struct look {
     struct gate_cache *cache; /* for what else the read looks up */
     struct db *db;
     int64_t a, b;
     const struct room_school *of;
 };
 
-static void look_up(enum kind kind, const struct asked *q, void *out);
+static void look_up(enum kind kind, const struct look *q, void *out);
 
 /* --- What is read --- */
 
-static void read_room(const struct asked *q, void *out)
+static void read_room(const struct look *q, void *out)
 {
     school_of_room(q->db, q->a, out);
 }
 
-static void read_life(const struct asked *q, void *out)
+static void read_life(const struct look *q, void *out)
 {
     school_room_life(q->db, q->a, q->of, out);
 }
 
 /* b: in which room; 0: anywhere. */
-static void read_person(const struct asked *q, void *out)
+static void read_person(const struct look *q, void *out)
 {
     if (q->b != 0)
         school_person_in(q->db, q->b, q->of, q->a, out);
@@ -64,17 +64,17 @@ static void read_person(const struct asked *q, void *out)
         school_person_anywhere(q->db, q->a, out);
 }
 
-static void read_policy(const struct asked *q, void *out)
+static void read_policy(const struct look *q, void *out)
 {
     policies_in_force(q->db, q->a, out);
 }
 
-static void policy_of_school(const struct asked *q, school_no school, struct school_policy *out)
+static void policy_of_school(const struct look *q, school_no school, struct school_policy *out)
 {
-    look_up(OF_POLICY, &(struct asked){q->cache, q->db, school}, out);
+    look_up(OF_POLICY, &(struct look){q->cache, q->db, school}, out);
 }
 
-static void strictest(const struct asked *q, const school_no *schools, int n, struct school_policy *out)
+static void strictest(const struct look *q, const school_no *schools, int n, struct school_policy *out)
 {
     policy_of_school(q, n != 0 ? schools[0] : 0, out);
     for (int i = 1; i < n; ++i) {
@@ -84,7 +84,7 @@ static void strictest(const struct asked *q, const school_no *schools, int n, st
     }
 }
 
-static void read_room_policy(const struct asked *q, void *out)
+static void read_room_policy(const struct look *q, void *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
@@ -92,7 +92,7 @@ static void read_room_policy(const struct asked *q, void *out)
     strictest(q, schools, n, out);
 }
 
-static void read_persons_policy(const struct asked *q, void *out)
+static void read_persons_policy(const struct look *q, void *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
@@ -116,7 +116,7 @@ static bool staff_to_family(uint32_t relations)
     return (relations & (FAMILY_TO_STAFF | STAFF_TO_FAMILY)) != 0 && (relations & NOT_OF_THE_SCHOOL) == 0;
 }
 
-static void read_pair(const struct asked *q, void *out)
+static void read_pair(const struct look *q, void *out)
 {
     struct gate_pair *pair = out;
     struct pair_schools schools;
@@ -146,7 +146,7 @@ static const struct {
     unsigned epochs;
     size_t kept; /* a power of two */
     size_t bytes;
-    void (*read)(const struct asked *q, void *out);
+    void (*read)(const struct look *q, void *out);
 } KIND[KINDS] = {
     [OF_ROOM] = {EPOCH_PEOPLE | EPOCH_RECORDS, 1024, sizeof(struct room_school), read_room},
     [OF_LIFE] = {EPOCH_PEOPLE | EPOCH_RECORDS | EPOCH_LIFE, 1024, sizeof(struct room_life), read_life},
@@ -162,8 +162,8 @@ struct gate_cache *gate_cache_create(void)
 {
     struct gate_cache *cache = xcalloc(1, sizeof *cache);
     for (enum kind i = 0; i < KINDS; ++i) { /* pages that nobody touches cost nothing */
-        cache->tables[i].stamps = xcalloc(KIND[i].kept, sizeof *cache->tables[i].stamps);
-        cache->tables[i].values = xcalloc(KIND[i].kept, KIND[i].bytes);
+        cache->kept[i].stamps = xcalloc(KIND[i].kept, sizeof *cache->kept[i].stamps);
+        cache->kept[i].values = xcalloc(KIND[i].kept, KIND[i].bytes);
     }
     return cache;
 }
@@ -173,8 +173,8 @@ void gate_cache_destroy(struct gate_cache *cache)
     if (cache == NULL)
         return;
     for (enum kind i = 0; i < KINDS; ++i) {
-        free(cache->tables[i].stamps);
-        free(cache->tables[i].values);
+        free(cache->kept[i].stamps);
+        free(cache->kept[i].values);
     }
     member_set_unref(cache->custody);
     free(cache);
@@ -203,54 +203,54 @@ static bool usable(const struct gate_cache *cache, struct db *db)
     return cache != NULL && db_writes(db) && !db_failed(db);
 }
 
-static void look_up(enum kind kind, const struct asked *q, void *out)
+static void look_up(enum kind kind, const struct look *q, void *out)
 {
     if (!usable(q->cache, q->db)) {
         KIND[kind].read(q, out);
         return;
     }
     size_t at = slot(q->a, q->b, KIND[kind].kept), bytes = KIND[kind].bytes;
-    struct stamp *kept = &q->cache->tables[kind].stamps[at];
+    struct stamp *read = &q->cache->kept[kind].stamps[at];
     struct stamp now = stamp_now(q->db, KIND[kind].epochs, q->a, q->b);
-    void *value = q->cache->tables[kind].values + at * bytes;
-    if (!same(kept, &now))
+    void *value = q->cache->kept[kind].values + at * bytes;
+    if (!same(read, &now))
         KIND[kind].read(q, value);
-    *kept = now;
+    *read = now;
     memcpy(out, value, bytes);
 }
 
 void gate_cache_room(struct gate_cache *cache, struct db *db, room_no room, struct room_school *of,
                      struct room_life *life)
 {
-    look_up(OF_ROOM, &(struct asked){cache, db, room}, of);
+    look_up(OF_ROOM, &(struct look){cache, db, room}, of);
     if (life != NULL)
-        look_up(OF_LIFE, &(struct asked){cache, db, room, .of = of}, life);
+        look_up(OF_LIFE, &(struct look){cache, db, room, .of = of}, life);
 }
 
 void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, const struct room_school *of,
                        user_no user, struct person_facts *out)
 {
-    look_up(OF_PERSON, &(struct asked){cache, db, user, room, of}, out);
+    look_up(OF_PERSON, &(struct look){cache, db, user, room, of}, out);
 }
 
 void gate_cache_anywhere(struct gate_cache *cache, struct db *db, user_no user, struct person_facts *out)
 {
-    look_up(OF_PERSON, &(struct asked){cache, db, user}, out);
+    look_up(OF_PERSON, &(struct look){cache, db, user}, out);
 }
 
 void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out)
 {
-    look_up(OF_ROOM_POLICY, &(struct asked){cache, db, room}, out);
+    look_up(OF_ROOM_POLICY, &(struct look){cache, db, room}, out);
 }
 
 void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
 {
-    look_up(OF_PERSONS_POLICY, &(struct asked){cache, db, user}, out);
+    look_up(OF_PERSONS_POLICY, &(struct look){cache, db, user}, out);
 }
 
 void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
-    look_up(OF_PAIR, &(struct asked){cache, db, a, b}, out);
+    look_up(OF_PAIR, &(struct look){cache, db, a, b}, out);
 }
 
 /* --- Custody: one for all, and no plain value --- */

@@ -134,14 +134,6 @@ static bool spread(struct changing_records *c, const struct guardianship_row *of
     return done && guardianships_spread(tx->db, of->child, of->guardian);
 }
 
-static bool heard(struct changing_records *c, user_no hearer, const struct news *news)
-{
-    bool done = true;
-    for (int i = 0; i < news->said && done; ++i)
-        done = guardianships_heard(c->tx->db, hearer, news->of[i].child, news->of[i].guardian);
-    return done;
-}
-
 /* Who has left hears nothing any more; of who is away for a while it waits. */
 static bool tell(struct changing_records *c, user_no hearer)
 {
@@ -154,9 +146,10 @@ static bool tell(struct changing_records *c, user_no hearer)
     bool any = news.ru.len != 0 && state != ACCOUNT_LEFT, away = any && state != ACCOUNT_ACTIVE;
     if (any && !away)
         done = notice_tell(c, hearer, news.ru.data, news.en.data, &many);
-    if (done)
-        done = many || away ? guardianships_hear_later(c->tx->db, hearer, c->tx->now_ms + (many ? AGAIN_MS : AWAY_MS))
-                            : heard(c, hearer, &news);
+    if (done && (many || away))
+        done = guardianships_hear_later(c->tx->db, hearer, c->tx->now_ms + (many ? AGAIN_MS : AWAY_MS));
+    for (int i = 0; i < news.said && done && !many && !away; ++i)
+        done = guardianships_heard(c->tx->db, hearer, news.of[i].child, news.of[i].guardian);
     text_finish(&news.ru);
     text_finish(&news.en);
     return done;
