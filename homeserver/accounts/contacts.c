@@ -380,12 +380,6 @@ static void hand_over_later(struct contacts *contacts, const struct code_letter 
     }
 }
 
-/* Whether a message may be to nobody, whatever the address: then nothing of how it fares is told to who asks. */
-static bool may_be_to_nobody(const struct contacts *contacts, enum code_purpose purpose)
-{
-    return purpose == CODE_RESET || contacts->settings.config->registration.mode == REGISTRATION_CLOSED;
-}
-
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
 {
     if (!contacts_offered(contacts, request->address->medium))
@@ -424,7 +418,8 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     };
     token_hash(request->client_secret, job.row.secret_hash);
     bool ok = writer_run(contacts->settings.writer, job_code, &job, e);
-    if (ok && may_be_to_nobody(contacts, request->purpose))
+    /* A message that may be to nobody, whatever the address: nothing of how it fares is told to who asks. */
+    if (ok && (request->purpose == CODE_RESET || job.config->registration.mode == REGISTRATION_CLOSED))
         hand_over_later(contacts, &job.letter);
     else if (ok && job.letter.send && !post_letter(contacts, &job.letter))
         ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");
