@@ -54,6 +54,7 @@ struct bridge {
     struct roster *roster;
     int64_t roster_due_ms;
     int roster_failures;
+    int64_t forget_due_ms;       /* clock_mono_ms */
     char *token, *metrics_token; /* metrics_token NULL: there is none */
     unsigned char key[RECORD_KEY_BYTES];
     struct reader readers[ADAPTERS_MAX];
@@ -169,7 +170,10 @@ static void note_success(struct bridge *b, struct reader *r)
     r->read_ms = clock_wall_ms();
     state_begin(b->state);
     state_solved(b->state, r->source.adapter->name, "source", "reading");
-    state_forget_before(b->state, day_of_ms(clock_wall_ms() - KEEP_DAYS * DAY_MS));
+    if (clock_mono_ms() >= b->forget_due_ms) {
+        state_forget_old(b->state, clock_wall_ms(), KEEP_DAYS);
+        b->forget_due_ms = clock_mono_ms() + DAY_MS;
+    }
     state_commit(b->state);
     ++r->readings;
 }

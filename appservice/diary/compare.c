@@ -425,6 +425,8 @@ bool compare(struct comparison *c, const struct reading *reading)
         c->sink->begin(c->sink->self);
     t->c = c;
     t->before = state_source(c->state, c->source);
+    if (t->before.read_to > day_after(reading->window.to, STATE_CLOCK_DAYS))
+        t->before.read_to = 0;  /* the clock was ahead: up to which day it was read nobody knows */
     t->before.asked = c->asked; /* what was asked for while it was fetched stays asked for, too */
     t->by_itself = reading->extent == READING_PIECES;
     t->reading = reading;

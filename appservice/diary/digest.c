@@ -63,7 +63,8 @@ static bool begin(struct sink_matrix *m, int64_t now_ms)
     int64_t evening = schedule_evening(now_ms, s->utc_offset_ms, s->digest_hour);
     int64_t week = schedule_week(now_ms, s->utc_offset_ms, s->digest_hour, s->digest_weekday);
     state_begin(m->state); /* what it reads, too: a number that cannot be read is not 0, which was given */
-    bool evening_due = evening > state_counter(m->state, EVENING), week_due = week > state_counter(m->state, WEEK);
+    bool evening_due = state_counter_due(m->state, EVENING, evening, evening + 1);
+    bool week_due = state_counter_due(m->state, WEEK, week, week + 1);
     school_day edge = day_of_ms(now_ms - (s->back_days - WINDOW_EDGE_DAYS) * DAY_MS);
     size_t n, begun = 0;
     struct owed_person *people = state_owed_people(m->state, &n);

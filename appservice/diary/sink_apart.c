@@ -84,7 +84,7 @@ void sink_keep_all_apart(struct sink_matrix *m, int64_t now_ms)
     int64_t evening = schedule_evening(now_ms, m->settings->utc_offset_ms, m->settings->digest_hour);
     enum matrix_answer answer = MATRIX_DONE;
     size_t n;
-    if (evening <= state_counter(m->state, EVENING))
+    if (!state_counter_due(m->state, EVENING, evening, evening + 1))
         return;
     char **children = state_children(m->state, PERSON, &n);
     if (!state_sound(m->state))

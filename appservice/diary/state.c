@@ -7,7 +7,10 @@
 
 #include "appservice/diary/crypto.h"
 #include "appservice/diary/state_private.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/store/driver/db.h"
+
+#define BELIEVED_DAYS 2 /* a day, after one on which the bridge stood still */
 
 /* In order; a number is an index plus one, and never changes once released. */
 static const char *const MIGRATIONS[] = {
@@ -136,7 +139,8 @@ static const struct statement TEXTS[STATE__COUNT] = {
     [SOURCE_READ] =
         {"INSERT INTO sources (source, read_to, read_ms, whole_ms, whole_from, whole_to, cursor)"
          " VALUES ($1, $2, $3, $3, $4, $2, $5) ON CONFLICT (source)"
-         " DO UPDATE SET read_to = max(sources.read_to, excluded.read_to), read_ms = excluded.read_ms,"
+         " DO UPDATE SET read_to = CASE WHEN sources.read_to > $8 THEN excluded.read_to"
+         " ELSE max(sources.read_to, excluded.read_to) END, read_ms = excluded.read_ms,"
          " confirmed = CASE WHEN $7 <> 0 THEN 0 ELSE sources.confirmed END,"
          " adopts = 0, whole_ms = excluded.whole_ms, whole_from = excluded.whole_from, whole_to = excluded.whole_to,"
          " cursor = CASE WHEN sources.asked = $6 THEN excluded.cursor END"},
@@ -324,8 +328,8 @@ void state_source_read(struct state *state, const char *source, const struct sou
 {
     const struct window *window = &reading->window;
     if (reading->extent == READING_WHOLE)
-        db_run(state->db, &STATE, SOURCE_READ, "tiiitii", source, (int64_t)window->to, now_ms, (int64_t)window->from,
-               cursor, before->asked, (int64_t)before->confirmed);
+        db_run(state->db, &STATE, SOURCE_READ, "tiiitiii", source, (int64_t)window->to, now_ms, (int64_t)window->from,
+               cursor, before->asked, (int64_t)before->confirmed, (int64_t)day_after(window->to, STATE_CLOCK_DAYS));
     else
         db_run(state->db, &STATE, SOURCE_CHANGES, "titi", source, now_ms, cursor, before->asked);
 }
@@ -446,6 +450,15 @@ void state_forget_before(struct state *state, school_day day)
     state_messages_forget(state);
     state_owed_forget(state);
     state_absences_forget(state);
+}
+
+void state_forget_old(struct state *state, int64_t now_ms, int keep_days)
+{
+    int64_t believed = state_counter(state, "today"), day = now_ms / DAY_MS;
+    if (believed != 0 && day > believed + BELIEVED_DAYS)
+        day = believed + BELIEVED_DAYS;
+    state_counter_put(state, "today", day);
+    state_forget_before(state, day_of_ms((day - keep_days) * DAY_MS));
 }
 
 /* --- Who is who --- */

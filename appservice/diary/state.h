@@ -20,6 +20,7 @@
 #include "homeserver/base/text.h"
 
 #define STATE_PROBLEMS_MAX 10000 /* kept, of one source */
+#define STATE_CLOCK_DAYS 2       /* a clock that was further ahead was wrong */
 
 struct state;
 
@@ -101,6 +102,9 @@ char **state_ids(struct state *state, const char *source, struct window window, 
 void state_ids_free(char **ids, size_t n);
 
 void state_forget_before(struct state *state, school_day day); /* what is that old is of no diary's window any more */
+/* The same of what is keep_days old, called once a day. What day it is it believes by steps: a clock that is years
+ * ahead for an hour makes nothing forgotten, which would be news once it is right again. */
+void state_forget_old(struct state *state, int64_t now_ms, int keep_days);
 
 /* --- Who is who --- */
 
@@ -207,7 +211,10 @@ void state_digest_sent(struct state *state, const char *person, int64_t digest);
 struct owed *state_digest_rows(struct state *state, const char *person, int64_t digest, const char *source, size_t *n);
 void state_owed_free(struct owed *list, size_t n);
 
-int64_t state_counter(struct state *state, const char *name);                 /* 0: never put */
+int64_t state_counter(struct state *state, const char *name); /* 0: never put */
+/* Of counters of days and the like: the value is none that was put before. at_most: the highest that can have been by
+ * now, unless the clock was ahead then; what was put by such a clock counts as never put. */
+bool state_counter_due(struct state *state, const char *name, int64_t value, int64_t at_most);
 void state_counter_put(struct state *state, const char *name, int64_t value); /* replaces */
 
 /* --- What guardians are told later than the child (diary.pupil_first_hours): ids --- */

@@ -194,6 +194,12 @@ int64_t state_counter(struct state *state, const char *name)
     return db_int(state->db, &OWED, COUNTER_GET, 0, "t", name);
 }
 
+bool state_counter_due(struct state *state, const char *name, int64_t value, int64_t at_most)
+{
+    int64_t put = state_counter(state, name);
+    return put < value || put > at_most;
+}
+
 void state_counter_put(struct state *state, const char *name, int64_t value)
 {
     db_run(state->db, &OWED, COUNTER_PUT, "ti", name, value);

@@ -36,7 +36,7 @@ static bool tell(struct sink_matrix *m, const char *class_id, school_day day, co
     struct text name = TEXT_INIT, words = TEXT_INIT;
     text_addf(&name, "timetable/%s", class_id);
     enum matrix_answer answer = MATRIX_DONE;
-    if (state_counter(m->state, name.data) < day) {
+    if (state_counter_due(m->state, name.data, day, day_after(day, 1))) {
         answer = sink_class_room(m, class_id, false, &room_id);
         notice_add_timetable(&words, m->settings->english ? NOTICE_ENGLISH : NOTICE_RUSSIAN, day, lessons, n);
         words.data[words.len - 1] = '\0'; /* the last line's end */
@@ -54,14 +54,14 @@ static bool tell(struct sink_matrix *m, const char *class_id, school_day day, co
     return answer == MATRIX_DONE || answer == MATRIX_REFUSED;
 }
 
-/* Up to which day a source's classes have all been told: changes need not ask for a whole reading then. */
-static school_day told_to(struct sink_matrix *m, const char *source)
+/* A source's classes have all been told of that day: changes need not ask for a whole reading then. */
+static bool is_told(struct sink_matrix *m, const char *source, school_day day)
 {
     struct text name = TEXT_INIT;
     text_addf(&name, "timetables/%s", source);
-    school_day day = (school_day)state_counter(m->state, name.data);
+    bool due = state_counter_due(m->state, name.data, day, day_after(day, 1));
     text_finish(&name);
-    return day;
+    return !due;
 }
 
 static void note_told_to(struct sink_matrix *m, const char *source, school_day day)
@@ -87,7 +87,7 @@ bool timetable_read(struct sink_matrix *m, const struct has_read *read)
         return true; /* it is not evening yet */
     school_day day = schedule_day_after(evening);
     if (read->reading->extent != READING_WHOLE)
-        return told_to(m, read->source) >= day;
+        return is_told(m, read->source, day);
     const struct record **lessons = lessons_of(read->reading, day, &n);
     for (size_t i = 0, next; i < n; i = next) {
         for (next = i + 1; next < n && strcmp(lessons[next]->group, lessons[i]->group) == 0;)
@@ -97,7 +97,7 @@ bool timetable_read(struct sink_matrix *m, const struct has_read *read)
             told = tell(m, class_id, day, lessons + i, next - i) && told;
     }
     free(lessons);
-    if (told && told_to(m, read->source) < day)
+    if (told && !is_told(m, read->source, day))
         note_told_to(m, read->source, day);
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "diary_world.h"
 
+#include "appservice/diary/schedule.h"
 #include "appservice/diary/sink_matrix_private.h"
 #include "appservice/diary/talk.h"
 #include "homeserver/base/clock.h"
@@ -356,6 +357,20 @@ static void an_answer_that_is_none_is_not_taken_for_none(void **state)
     }
 }
 
+/* A clock that was a year ahead for an hour: what it put is put back, and nobody stays a year in a room (D9). */
+static void a_clock_that_was_ahead_is_put_right(void **state)
+{
+    struct told *t = open_told();
+    int64_t evening = schedule_evening(TODAY_MS, 0, 0);
+    static const int64_t AHEAD_MS[] = {366 * DAY_MS, 0, DAY_MS, 0};
+    static const int EVENINGS[] = {366, 0, 1, 1}; /* the last: of a day, nothing is known of the clock */
+    for (size_t i = 0; i < 4; ++i) {
+        sink_keep_all_apart(&t->m, TODAY_MS + AHEAD_MS[i]);
+        assert_int_equal(state_counter(t->w->state, "apart"), evening + EVENINGS[i]);
+    }
+    close_told(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +384,7 @@ int main(void)
         cmocka_unit_test(who_has_parted_is_seen_to_in_rooms_that_can_be_read),
         cmocka_unit_test(what_is_said_is_heard_or_comes_again),
         cmocka_unit_test(an_answer_that_is_none_is_not_taken_for_none),
+        cmocka_unit_test(a_clock_that_was_ahead_is_put_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

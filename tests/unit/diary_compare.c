@@ -3,6 +3,7 @@
 
 #include "appservice/diary/csv.h"
 #include "appservice/diary/match.h"
+#include "homeserver/base/clock.h"
 
 static struct reading begun(void)
 {
@@ -632,6 +633,52 @@ static enum sink_answer look_and_tell(void *self, const struct notice *notice)
     return world_tell(watched->w, notice);
 }
 
+static void read_on(struct world *w, int ahead_days, const char *further)
+{
+    static const unsigned char KEY[RECORD_KEY_BYTES] = {7};
+    int64_t now_ms = TODAY_MS + ahead_days * DAY_MS;
+    struct comparison c = {.state = w->state,
+                           .sink = &w->sink,
+                           .roster = w->roster,
+                           .source = "trial",
+                           .sourced = true,
+                           .key = KEY,
+                           .now_ms = now_ms};
+    struct reading reading;
+    reading_init(&reading, (struct window){day_of_ms(now_ms - 14 * DAY_MS), day_of_ms(now_ms + 14 * DAY_MS)});
+    reading.extent = READING_WHOLE;
+    for (int i = -14; i <= 400; ++i) { /* a lesson each day, and a mark */
+        char id[16];
+        snprintf(id, sizeof id, "%s%d", i == 5 ? further : "l", i);
+        reading_add(&reading, &(struct record){.kind = RECORD_LESSON,
+                                               .id = id,
+                                               .group = "c7",
+                                               .value = "08:30",
+                                               .day = day_of_ms(TODAY_MS + i * DAY_MS)});
+    }
+    world_mark(&reading, "m1", "p1", "5");
+    reading_end(&reading);
+    assert_true(compare(&c, &reading));
+    reading_finish(&reading);
+    state_begin(w->state);
+    state_forget_old(w->state, now_ms, 120);
+    assert_true(state_commit(w->state));
+}
+
+/* A clock that is a year ahead for a day, and right again: nothing was forgotten, and nothing is news but what is. */
+static void a_clock_that_was_ahead_makes_no_news(void **state)
+{
+    struct world *w = world_open();
+    static const int AHEAD[] = {0, 366, 366, 1, 2, 3};
+    for (size_t i = 0; i < sizeof AHEAD / sizeof *AHEAD; ++i) {
+        read_on(w, AHEAD[i], "l");
+        assert_int_equal(w->n, 0);
+    }
+    read_on(w, 3, "another");
+    assert_int_equal(w->n, 2); /* in the place of what is withdrawn: a lesson that is not known is news again */
+    world_close(w);
+}
+
 /* /metrics moves while much is told, not only at its end. */
 static void what_is_told_is_counted_batch_by_batch(void **state)
 {
@@ -1002,6 +1049,7 @@ int main(void)
         cmocka_unit_test(what_is_owed_is_kept_for_some_children_alone),
         cmocka_unit_test(the_rule_wants_all_three),
         cmocka_unit_test(what_was_there_is_no_news),
+        cmocka_unit_test(a_clock_that_was_ahead_makes_no_news),
         cmocka_unit_test(what_is_told_is_counted_batch_by_batch),
         cmocka_unit_test(what_has_begun_is_noted_by_what_became_of_it),
         cmocka_unit_test(what_is_held_is_kept_together_or_not_at_all),
