@@ -564,7 +564,7 @@ bool state_room_whose(struct state *state, const char *room_id, char **child, ch
 {
     *child = state_room_child(state, room_id);
     *audience = db_text(state->db, &STATE, ROOM_AUDIENCE, "t", room_id);
-    return !db_failed(state->db);
+    return state_sound(state);
 }
 
 bool state_room_is(struct state *state, const char *room_id)

@@ -323,9 +323,11 @@ static void what_is_said_is_heard_or_comes_again(void **state)
     struct told *t = open_told();
     json_t *event = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "type", "m.room.message", "room_id", "!other:s",
                               "event_id", "$e", "sender", GUARDIAN_ID, "content", "msgtype", "m.text", "body", "ill");
-    state_fail_after(t->w->state, 1);
-    assert_false(talk_hear(&t->m, event));
-    state_fail_after(t->w->state, 0);
+    for (int n = 1; n <= 2; ++n) {
+        state_fail_after(t->w->state, n);
+        assert_false(talk_hear(&t->m, event));
+        state_fail_after(t->w->state, 0);
+    }
     assert_true(talk_hear(&t->m, event)); /* of a room that is none of the bot's */
     json_decref(event);
     close_told(t);
