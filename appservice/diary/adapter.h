@@ -66,6 +66,10 @@ struct source {
     int64_t not_before_ms; /* clock_mono_ms: the diary has asked for peace until then */
     int64_t now_ms;        /* the wall clock when this fetch began */
     char cursor[SOURCE_CURSOR_BYTES], next_cursor[SOURCE_CURSOR_BYTES]; /* above; "": none */
+    int64_t until_ms; /* clock_mono_ms: a fetch that takes longer fails; 0: as long as it takes */
+    /* Called by fetch_get before each request, so that a slow diary holds nobody else up; NULL: nobody waits. */
+    void (*meanwhile)(void *self);
+    void *self;
     int64_t asked; /* for whole readings, so often, when this one was begun (the bridge's) */
 };
 

@@ -26,6 +26,7 @@
 
 #define FIRST_FAILURE_MS 5000
 #define KEEP_DAYS 120 /* what is older is of no window */
+#define READING_MS (2 * HOUR_MS) /* so long one reading of a diary may take */
 #define PING_BYTES_MAX 4096
 #define PUSHED_MAX 16 /* that wait */
 
@@ -222,6 +223,7 @@ static void read_source(struct bridge *b, struct reader *r)
     struct source *source = &r->source;
     int64_t wait_ms = b->settings->interval_s * 1000;
     source->now_ms = clock_wall_ms();
+    source->until_ms = clock_mono_ms() + READING_MS;
     source->stop = b->stop;
     reading_init(&reading, window_of(b, source->now_ms));
     take_cursor(b, source, reading.window);
@@ -407,8 +409,10 @@ static void answer_unknown(void *self, struct exchange *exchange)
 
 /* --- The thread --- */
 
-static void hear_all(struct bridge *b)
+/* What has come by itself, also while a diary is read. */
+static void hear_all(void *self)
 {
+    struct bridge *b = self;
     if (b->incoming != NULL)
         incoming_hear_all(b->incoming, b->state, b->sink);
     for (struct pushed *p; !*b->stop && (p = next_pushed(b)) != NULL; free_pushed(p))
@@ -570,6 +574,8 @@ static void add_readers(struct bridge *b)
         r->source = b->settings->sources[i];
         r->source.outgoing = b->outgoing;
         r->source.memory = fetch_memory_create();
+        r->source.meanwhile = hear_all;
+        r->source.self = b;
         if (r->source.adapter == &WEBHOOK_ADAPTER)
             b->webhook = &r->source;
     }

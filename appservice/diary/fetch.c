@@ -139,6 +139,10 @@ bool fetch_get(struct source *source, struct rest_client *client, const char *wh
     struct text tag = TEXT_INIT, modified = TEXT_INIT;
     const char *all[6];
     size_t n = 0;
+    if (source->meanwhile != NULL)
+        source->meanwhile(source->self);
+    if (source->until_ms != 0 && clock_mono_ms() > source->until_ms)
+        return text_fail(problem, "%s takes too long for one reading.", client->who);
     for (; n < n_headers && n < 4; ++n)
         all[n] = headers[n];
     if (page != NULL && *page->tag != '\0') {
