@@ -22,14 +22,14 @@ static const char *one_of(const char *word, const char *const *words, size_t n)
     return NULL;
 }
 
-/* Refused is the bot itself, whatever it asks for: it is not let in yet, no teacher of the class, or stopped; or the
+/* Refused is the bot itself, whatever it asks for: it is not let in yet, or stopped; or the
  * server has no such path (another stands in its place). That ends when the office, or whoever runs the server, has
  * seen to it. As one word of ours; NULL: it is not. */
 static const char *refuses_bot(const json_t *said)
 {
-    static const char *const CODES[] = {"account_pending", "account_suspended",    "account_stopped",
-                                        "outsider_acts",   "outside_every_school", "second_factor_missing",
-                                        "no_relation",     "may_not_make_rooms",   "external_creates"};
+    static const char *const CODES[] = {"account_pending",    "account_suspended",    "account_stopped",
+                                        "outsider_acts",      "outside_every_school", "second_factor_missing",
+                                        "may_not_make_rooms", "external_creates"};
     static const char *const ERRCODES[] = {"M_USER_SUSPENDED", "M_USER_DEACTIVATED", "M_USER_LOCKED", "M_UNRECOGNIZED"};
     const char *code = one_of(json_get_string(said, "org.parta.code"), CODES, sizeof CODES / sizeof *CODES);
     return code != NULL ? code : one_of(json_get_string(said, "errcode"), ERRCODES, sizeof ERRCODES / sizeof *ERRCODES);
@@ -43,7 +43,8 @@ static bool is_quiet(const json_t *said)
 
 /* What the server has said to a request that was not done. For good it refuses by a Matrix error alone, of an act on a
  * room or a person: what has none comes from a proxy, and what the bot may not do at all it may once it is let in. */
-static enum matrix_answer judge(const char *path, const struct outgoing_reply *reply, const json_t *said)
+static enum matrix_answer judge(const struct matrix_client *client, const char *path,
+                                const struct outgoing_reply *reply, const json_t *said)
 {
     static const char *const OWN[] = {"/account/whoami", "/createRoom", "/joined_rooms"};
     bool school = strncmp(path, SCHOOL_API, strlen(SCHOOL_API)) == 0;
@@ -53,6 +54,8 @@ static enum matrix_answer judge(const char *path, const struct outgoing_reply *r
     const char *bot = refuses_bot(said);
     if (bot != NULL)
         log_warn("diary", "the homeserver refuses the bot itself (%s): what it was to do waits", bot);
+    if (bot != NULL && client->refused != NULL)
+        client->refused(client->self);
     bool not_now = bot != NULL || is_quiet(said) || reply->status == 401 || json_get_string(said, "errcode") == NULL ||
                    one_of(path, OWN, sizeof OWN / sizeof *OWN) != NULL || (school && reply->status == 403);
     return not_now ? MATRIX_NOT_NOW : MATRIX_REFUSED;
@@ -105,12 +108,13 @@ static void call_finish(struct call *c)
 }
 
 /* What became of it; *reply as in matrix_call. A page of somebody in between, which says 200, is no answer. */
-static enum matrix_answer take(const char *path, struct outgoing_reply *got, json_t **reply)
+static enum matrix_answer take(const struct matrix_client *client, const char *path, struct outgoing_reply *got,
+                               json_t **reply)
 {
     struct error e;
     bool done = got->fault == OUTGOING_ANSWERED && got->status >= 200 && got->status < 300;
     json_t *said = got->body.len != 0 ? json_parse(got->body.data, got->body.len, &e) : NULL;
-    enum matrix_answer answer = !done ? judge(path, got, said) : said != NULL ? MATRIX_DONE : MATRIX_UNKNOWN;
+    enum matrix_answer answer = !done ? judge(client, path, got, said) : said != NULL ? MATRIX_DONE : MATRIX_UNKNOWN;
     sodium_memzero(got->body.data, got->body.data != NULL ? got->body.len : 0);
     outgoing_reply_finish(got);
     if (reply != NULL)
@@ -154,7 +158,7 @@ static enum matrix_answer call(const struct matrix_client *client, const char *m
     }
     call_finish(&c);
     json_decref(content);
-    return take(path, &got, reply);
+    return take(client, path, &got, reply);
 }
 
 void matrix_put_all(const struct matrix_client *client, struct matrix_put *const *puts, size_t n)
@@ -169,7 +173,7 @@ void matrix_put_all(const struct matrix_client *client, struct matrix_put *const
     }
     outgoing_calls_wait(calls);
     for (size_t i = 0; i < n; ++i)
-        puts[i]->answer = take(puts[i]->path, &got[i], &puts[i]->reply);
+        puts[i]->answer = take(client, puts[i]->path, &got[i], &puts[i]->reply);
     free(got);
 }
 

@@ -18,7 +18,8 @@ struct matrix_client {
      * is let go of first; otherwise it is given up within MATRIX_BRIEF_MS, and asked again when this was called
      * patient. true: something is held on to. NULL: nothing ever is. */
     bool (*let_go)(void *self, bool patient);
-    void *self;
+    void (*refused)(void *self); /* the bot itself is, whatever it does; NULL: nobody asks */
+    void *self;                  /* of both */
 };
 
 #define MATRIX_BRIEF_MS 500

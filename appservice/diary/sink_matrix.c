@@ -141,6 +141,12 @@ static void take_links(struct sink_matrix *m)
         m->link_hosts[m->links.n++] = word;
 }
 
+static bool let_go(void *self, bool patient)
+{
+    const struct sink_matrix *m = self;
+    return outbox_let_go(m->outbox, patient);
+}
+
 struct sink_matrix *sink_matrix_open(const struct diary_settings *settings, struct text *problem)
 {
     struct sink_matrix *m = xcalloc(1, sizeof *m);
@@ -162,8 +168,9 @@ struct sink_matrix *sink_matrix_open(const struct diary_settings *settings, stru
                                        .school_token = m->school_token};
     m->device_client = m->client;
     m->outbox = outbox_create(m->state, &m->client, &m->crypto);
-    m->client.let_go = outbox_let_go;
-    m->client.self = m->outbox;
+    m->client.let_go = let_go;
+    m->client.refused = sink_make_no_rooms;
+    m->client.self = m;
     return m;
 }
 

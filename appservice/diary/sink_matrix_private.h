@@ -91,6 +91,9 @@ bool sink_know_oneself(struct sink_matrix *m);
 enum matrix_answer sink_secure(struct sink_matrix *m, const char *room_id);
 void sink_forget_state(struct sink_matrix *m);
 
+/* Until the next reading, or for a while: nobody could be asked into them. sink: struct sink_matrix. */
+void sink_make_no_rooms(void *sink);
+
 bool sink_is_of(const struct audience *a, const char *user_id); /* pure */
 
 /* The audience's room: heap, when DONE. It is noted before anybody is asked into it. */

@@ -107,9 +107,8 @@ static void lose(struct outbox *o)
         o->begun[i].outcome.later = true;
 }
 
-bool outbox_let_go(void *outbox, bool patient)
+bool outbox_let_go(struct outbox *o, bool patient)
 {
-    struct outbox *o = outbox;
     if (o->holds && (patient || clock_mono_ms() > o->held_ms + OUTBOX_HOLD_MS)) {
         o->holds = false;
         if (!state_release(o->state))

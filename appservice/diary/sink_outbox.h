@@ -57,9 +57,9 @@ void outbox_add(struct outbox *o, struct outcome *outcome, const struct outbox_m
 bool outbox_ride(struct outbox *o, struct outcome *outcome, const char *root);
 bool outbox_has(const struct outbox *o, const char *root);
 
-/* Of struct matrix_client, self is the outbox: what is noted is on disk before a request that may take long, so that
+/* As struct matrix_client's let_go: what is noted is on disk before a request that may take long, so that
  * others can write meanwhile (state_hold). Blocks (disk). */
-bool outbox_let_go(void *outbox, bool patient);
+bool outbox_let_go(struct outbox *outbox, bool patient);
 
 /* Once after what was noted could not be kept: whatever was learnt with it is not known any more, rooms neither. */
 bool outbox_take_loss(struct outbox *o);

@@ -136,9 +136,9 @@ static bool sweep(struct sink_matrix *m)
     return good;
 }
 
-/* Until the next reading, or for a while. */
-static void make_no_rooms(struct sink_matrix *m)
+void sink_make_no_rooms(void *self)
 {
+    struct sink_matrix *m = self;
     m->rooms_from_ms = clock_mono_ms() + NO_ROOMS_MS;
 }
 
@@ -159,7 +159,7 @@ static enum matrix_answer make_room(struct sink_matrix *m, const struct audience
     if (answer == MATRIX_DONE)
         *room_id = xstrdup(made);
     else
-        make_no_rooms(m);
+        sink_make_no_rooms(m);
     if (answer == MATRIX_UNKNOWN)
         m->swept = false; /* it may have been made */
     json_decref(reply);
@@ -295,8 +295,6 @@ bool sink_gather(struct telling *t, const char *room_id, const struct audience *
     }
     if (changed)
         sink_forget_state(m);
-    if (answer == MATRIX_NOT_NOW)
-        make_no_rooms(m); /* nobody could be asked into them, either */
     if (answer != MATRIX_DONE)
         outcome_note(&t->outcome, answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer);
     return answer == MATRIX_DONE && there != 0;
