@@ -25,7 +25,7 @@
 #include "homeserver/outgoing/outgoing.h"
 
 #define FIRST_FAILURE_MS 5000
-#define KEEP_DAYS 120 /* what is older is of no window */
+#define KEEP_DAYS 120            /* what is older is of no window */
 #define READING_MS (2 * HOUR_MS) /* so long one reading of a diary may take */
 #define PING_BYTES_MAX 4096
 #define PUSHED_MAX 16 /* that wait */

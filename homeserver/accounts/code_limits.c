@@ -116,7 +116,7 @@ static int cap_of(const struct config *config, enum contact_medium medium, enum 
 struct pot_names {
     const char *of[POTS];
     char who[WHO_BYTES];                 /* the asker; "": a stranger */
-    char mailbox[CONTACT_BYTES_MAX + 1]; /* the address, without a tag: typing another makes nobody many */
+    char counted[CONTACT_BYTES_MAX + 1]; /* the address; without a tag, which makes nobody many, but of new passwords */
     char own[2 * WHO_BYTES + CONTACT_BYTES_MAX], all[2 * WHO_BYTES + CONTACT_BYTES_MAX];
     char place[2 * WHO_BYTES + CLIENT_BYTES];
     char school[24];
@@ -130,8 +130,11 @@ static const char *sort_of(bool reset)
 /* The pots that every message counts in, by what names->who is. */
 static void name_message(const struct contact_address *address, bool reset, school_no school, struct pot_names *names)
 {
-    mailbox_of(address->address, names->mailbox, sizeof names->mailbox);
-    snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, names->mailbox);
+    if (reset) /* or the last of an account's, which brings the link, would be to another of its tags, and bring none */
+        snprintf(names->counted, sizeof names->counted, "%s", address->address);
+    else
+        mailbox_of(address->address, names->counted, sizeof names->counted);
+    snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, names->counted);
     names->of[POT_HOUR] = names->of[POT_DAY] = names->own;
     if (reset)
         return;
@@ -188,7 +191,7 @@ static void name_all(const struct code_request *request, user_no owner, struct p
     if (owner != 0)
         snprintf(names->all, sizeof names->all, "%s/owner %lld", sort, (long long)owner);
     else
-        snprintf(names->all, sizeof names->all, "%s/others/%s", sort, names->mailbox);
+        snprintf(names->all, sizeof names->all, "%s/others/%s", sort, names->counted);
     names->of[POT_ALL_HOUR] = names->of[POT_ALL_DAY] = names->all;
 }
 
