@@ -41,7 +41,8 @@ struct sink_matrix {
     int64_t rooms_from_ms; /* clock_mono_ms: none is made before: the bot is refused, or an answer was lost */
     char *unread;          /* the event that could not be read the last time; NULL: none */
     int unread_tries;
-    json_t *class_rooms; /* sourcedId of the class → room id */
+    int64_t unread_left_ms; /* clock_mono_ms: until then what cannot be read is left */
+    json_t *class_rooms;    /* sourcedId of the class → room id */
     int64_t class_rooms_until_ms;
     void *times; /* what waits for its time (times.c), and what frees it; NULL: nothing yet */
     void (*close_times)(void *times);

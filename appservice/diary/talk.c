@@ -9,6 +9,8 @@
 #include "homeserver/base/log.h"
 
 #define UNREAD_TRIES 240 /* two hours, at the pace that an answer of 503 asks for */
+#define LEFT_MS                                                                                                        \
+    60000 /* so long after that, what cannot be read is left, too: it came with it, and has waited as long */
 
 char *talk_own_words(const char *body)
 {
@@ -134,16 +136,18 @@ static bool hear_in(struct sink_matrix *m, const json_t *event, char *child, cha
     return hear_word(m, &w);
 }
 
-/* What cannot be read now comes again, but not for ever: a row that is broken holds nobody else up. */
-static bool give_up_reading(struct sink_matrix *m, const char *event_id)
+bool talk_gives_up(struct sink_matrix *m, const char *event_id, int64_t now_ms)
 {
-    if (m->unread == NULL || strcmp(m->unread, event_id) != 0) {
+    bool left = now_ms < m->unread_left_ms;
+    if (!left && (m->unread == NULL || strcmp(m->unread, event_id) != 0)) {
         free(m->unread);
         m->unread = xstrdup(event_id);
         m->unread_tries = 0;
     }
-    if (++m->unread_tries < UNREAD_TRIES)
+    if (!left && ++m->unread_tries < UNREAD_TRIES)
         return false;
+    if (!left)
+        m->unread_left_ms = now_ms + LEFT_MS;
     log_warn("diary", "the event %s could not be read for so long that it is left", event_id);
     return true;
 }
@@ -165,7 +169,7 @@ bool talk_hear(struct sink_matrix *m, const json_t *event)
         if (read == MATRIX_DONE)
             done = hear_in(m, said, child, audience);
         else
-            done = read == MATRIX_REFUSED || event_id == NULL || give_up_reading(m, event_id);
+            done = read == MATRIX_REFUSED || event_id == NULL || talk_gives_up(m, event_id, clock_mono_ms());
         json_decref(said);
     }
     free(child);

@@ -29,6 +29,10 @@ bool talk_word_of(const json_t *event, struct talk_word *word);
 /* false: not now, it comes again. Blocks (network). */
 bool talk_hear(struct sink_matrix *m, const json_t *event);
 
+/* What cannot be read now comes again, but not for ever: a row that is broken holds nobody else up. true: it has come
+ * for so long (logged), or with what was left a moment ago, that it is left. now_ms: clock_mono_ms. */
+bool talk_gives_up(struct sink_matrix *m, const char *event_id, int64_t now_ms);
+
 /* Pure: what somebody wrote themselves in the body of a message, without the quoted lines of what it answers. Heap. */
 char *talk_own_words(const char *body);
 

@@ -333,6 +333,23 @@ static void what_is_said_is_heard_or_comes_again(void **state)
     close_told(t);
 }
 
+/* Several words of one transaction that cannot be read hold what comes behind it up no longer than one, and the next
+ * transaction's are waited for anew. */
+static void what_cannot_be_read_is_left_in_the_end(void **state)
+{
+    struct told *t = open_told();
+    int tries = 1;
+    while (!talk_gives_up(&t->m, "$a", 1000))
+        assert_true(++tries < 1000);
+    assert_int_equal(tries, 240);
+    assert_true(talk_gives_up(&t->m, "$b", 1001));
+    assert_true(talk_gives_up(&t->m, "$a", 1002)); /* its note failed: it comes once more */
+    assert_false(talk_gives_up(&t->m, "$c", 1000 + 60000));
+    free(t->m.unread);
+    t->m.unread = NULL;
+    close_told(t);
+}
+
 /* A homeserver that fails, or a page of somebody in between that says 200, has said nothing of classes and rooms. */
 static void an_answer_that_is_none_is_not_taken_for_none(void **state)
 {
@@ -385,6 +402,7 @@ int main(void)
         cmocka_unit_test(whose_a_room_is_is_known_before_it_is_spoken_in),
         cmocka_unit_test(who_has_parted_is_seen_to_in_rooms_that_can_be_read),
         cmocka_unit_test(what_is_said_is_heard_or_comes_again),
+        cmocka_unit_test(what_cannot_be_read_is_left_in_the_end),
         cmocka_unit_test(an_answer_that_is_none_is_not_taken_for_none),
         cmocka_unit_test(a_clock_that_was_ahead_is_put_right),
     };
