@@ -135,10 +135,12 @@ static void fetch(bool by_oauth)
     fetch_memory_destroy(source.memory);
 }
 
-/* Done is what the number says; refused for good is nothing that could still work. */
+/* Done is what the number says, unless what was said is no answer: then nobody knows. Refused for good is nothing that
+ * could still work. */
 static void check_answer(enum matrix_answer answer)
 {
-    must((answer == MATRIX_DONE) == (status >= 200 && status < 300));
+    bool good = status >= 200 && status < 300;
+    must(answer == MATRIX_DONE ? good : !good || answer == MATRIX_UNKNOWN);
     must(answer != MATRIX_REFUSED || (status >= 400 && status < 500 && status != 429 && status != 401));
 }
 
