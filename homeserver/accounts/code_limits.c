@@ -116,7 +116,7 @@ static int cap_of(const struct config *config, enum contact_medium medium, enum 
 struct pot_names {
     const char *of[POTS];
     char who[WHO_BYTES];                 /* the asker; "": a stranger */
-    char counted[CONTACT_BYTES_MAX + 1]; /* the address; without a tag, which makes nobody many, but of new passwords */
+    char counted[CONTACT_BYTES_MAX + 1]; /* the address, or its mailbox: set first */
     char own[2 * WHO_BYTES + CONTACT_BYTES_MAX], all[2 * WHO_BYTES + CONTACT_BYTES_MAX];
     char place[2 * WHO_BYTES + CLIENT_BYTES];
     char school[24];
@@ -128,12 +128,8 @@ static const char *sort_of(bool reset)
 }
 
 /* The pots that every message counts in, by what names->who is. */
-static void name_message(const struct contact_address *address, bool reset, school_no school, struct pot_names *names)
+static void name_message(bool reset, school_no school, struct pot_names *names)
 {
-    if (reset) /* or the last of an account's, which brings the link, would be to another of its tags, and bring none */
-        snprintf(names->counted, sizeof names->counted, "%s", address->address);
-    else
-        mailbox_of(address->address, names->counted, sizeof names->counted);
     snprintf(names->own, sizeof names->own, "%s/%s/%s", sort_of(reset), names->who, names->counted);
     names->of[POT_HOUR] = names->of[POT_DAY] = names->own;
     if (reset)
@@ -275,7 +271,13 @@ bool code_limits_count(struct tx *tx, const struct config *config, const struct 
     struct code_counting c = {tx, config, address->medium, .reset = request->purpose == CODE_RESET};
     user_no owner = contact_rows_owner(tx->db, contact_medium_name(address->medium), address->address);
     bool by_owner = name_asker(request, owner, &c.names);
-    name_message(address, c.reset, request->school, &c.names);
+    /* A tag makes nobody many. But of new passwords the last message has the link, which is the
+     * account's very address's. */
+    if (c.reset)
+        snprintf(c.names.counted, sizeof c.names.counted, "%s", address->address);
+    else
+        mailbox_of(address->address, c.names.counted, sizeof c.names.counted);
+    name_message(c.reset, request->school, &c.names);
     name_all(request, by_owner ? owner : 0, &c.names);
     if (c.reset && !by_owner && deserved)
         c.names.of[POT_ACCOUNTS] = NEW_PASSWORDS;
@@ -290,7 +292,9 @@ bool code_limits_count_office(struct tx *tx, const struct config *config, const 
                               school_no school, struct error *e)
 {
     struct code_counting c = {tx, config, address->medium, .names.who = "office"};
-    name_message(address, false, school, &c.names);
+    snprintf(c.names.counted, sizeof c.names.counted, "%s",
+             address->address); /* a school may have one for each class */
+    name_message(false, school, &c.names);
     return count_message(&c, e);
 }
 

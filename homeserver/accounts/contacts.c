@@ -419,7 +419,8 @@ bool contacts_request_code(struct contacts *contacts, const struct code_request 
     token_hash(request->client_secret, job.row.secret_hash);
     bool ok = writer_run(contacts->settings.writer, job_code, &job, e);
     /* A message that may be to nobody, whatever the address: nothing of how it fares is told to who asks. */
-    if (ok && (request->purpose == CODE_RESET || job.config->registration.mode == REGISTRATION_CLOSED))
+    bool closed = job.config->registration.mode == REGISTRATION_CLOSED && request->user == 0;
+    if (ok && (request->purpose == CODE_RESET || closed))
         hand_over_later(contacts, &job.letter);
     else if (ok && job.letter.send && !post_letter(contacts, &job.letter))
         ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");

@@ -105,11 +105,15 @@ static bool write_entry(struct changing_records *c, user_no user)
 static bool say(struct changing_records *c, user_no user, const char *body, int most, struct appended *out, bool *many)
 {
     struct roster_rooms rooms = {.tx = c->tx, .rooms = c->rooms, .e = c->e};
-    struct room *room = roster_room_begin(&rooms) ? room_for(c, rooms.service, user) : NULL;
+    bool begun = roster_room_begin(&rooms);
+    room_no there = begun ? rooms_owned(c->tx->db, user, room_kind_name(ROOM_NOTICES)) : 0;
+    *many = there != 0 && has_had(c, there, rooms.service, most);
+    if (*many) /* who has left it is not asked back for nothing */
+        return true;
+    struct room *room = begun ? room_for(c, rooms.service, user) : NULL;
     if (room == NULL)
         return c->e->code != ERROR_NONE ? false : failed(c);
-    *many = has_had(c, room->no, rooms.service, most);
-    return *many || append(c, room, rooms.service, body, out);
+    return append(c, room, rooms.service, body, out);
 }
 
 bool notice_send(struct changing_records *c, user_no user, const char *body, char event_id[ID_BYTES_MAX + 1])
