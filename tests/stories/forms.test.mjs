@@ -80,7 +80,7 @@ function changed(one, two) {
 /** The paths of a route, with what there is in this school. */
 async function filled(path, token) {
     const { applications } = await w.me(parent);
-    const values = { userId: pupil.getUserId(), application: applications[0].application, class: school.class, token, name: "style.css", providerId: "nobody", idpId: "nobody" };
+    const values = { userId: pupil.getUserId(), application: applications[0].application, class: school.class, token, name: "style.css", providerId: "nobody", idpId: "nobody", page: "no-such-page" };
     return path.replace(/\{(\w+)\}/g, (_, name) => {
         assert.ok(name in values, `${path}: what is ${name}?`);
         return q(values[name]);

@@ -1173,7 +1173,7 @@ test("sheets of a class: the administrator's, one for each who has not come, and
     await page.click(here);
     await sound(page);
     assert.match(await newcomer.textContent(), /родителей пока нет.*пока нет/s);
-    const pupils = await page.locator('.rows li:has-text("ученик") strong').allTextContents();
+    const pupils = await page.locator('.rows li:has(span):has-text("ученик") strong').allTextContents();
     assert.deepEqual(pupils, [...pupils].sort((a, b) => a.localeCompare(b, "ru")), "as in the class's journal");
     const missing = await page.locator('.rows li span:has-text("пока нет")').count();
     const print = async () => {

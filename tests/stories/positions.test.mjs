@@ -166,7 +166,7 @@ test("A1: no answer to anybody holds a number of the stream that all schools sha
         if (good === 0) left.push(route);
     }
     // What is not there, or is told to nobody in this story: these have been asked all the same.
-    const NOTHING = /thirdparty|registration_token|matrix\/support|register\/available|applications\/\{|imports\/held\/\{|me\/children\/\{|openid\/userinfo|dehydrated_device|media\/v?\d?\/?thumbnail|media\/v3|preview_url|oauth-authorization-server|auth_metadata|rendezvous|parta\/assets|parta\/join|parta\/sign-in\/with|login\/sso\/redirect|fallback\/web/;
+    const NOTHING = /thirdparty|registration_token|matrix\/support|register\/available|applications\/\{|imports\/held\/\{|me\/children\/\{|openid\/userinfo|dehydrated_device|media\/v?\d?\/?thumbnail|media\/v3|preview_url|oauth-authorization-server|auth_metadata|rendezvous|parta\/assets|parta\/join|parta\/sign-in\/with|parta\/(account\/)?\{page\}|login\/sso\/redirect|fallback\/web/;
     assert.deepEqual(left.filter((route) => !NOTHING.test(route)), []);
     for (const filter of ["{}", '{"room":{"timeline":{"limit":1},"include_leave":true}}', '{"event_format":"federation"}'])
         for (const more of ["", "&full_state=true", "&use_state_after=true"])

@@ -29,7 +29,7 @@
 
 #define SECRET "monkeys_are_GREAT"
 
-static int64_t clock_ms;
+static _Atomic int64_t clock_ms;
 
 int64_t still_clock_ms(void) __asm__("__wrap_clock_wall_ms");
 int64_t still_clock_ms(void)
