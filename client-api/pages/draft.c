@@ -49,6 +49,12 @@ const char *form_from_page(const json_t *body)
     return space != NULL && path_is_local(space + 1) ? space + 1 : "/parta/account";
 }
 
+/* Somebody's may begin with a dash, too. */
+static bool is_nobody(const char *from, size_t len)
+{
+    return len == 0 || (len == 1 && from[0] == '-');
+}
+
 /* Whom the form was shown to is me. */
 static bool is_me(const struct request *r, const char *from, size_t len)
 {
@@ -63,7 +69,7 @@ bool form_from_them(const struct request *r, const json_t *body)
 {
     const char *from = json_get_string(body, FORM_FROM_FIELD);
     size_t len = from != NULL ? strcspn(from, " ") : 0;
-    return len == 0 || from[0] == '-' || is_me(r, from, len);
+    return is_nobody(from, len) || is_me(r, from, len);
 }
 
 /* The fields that are typed and no secret; NULL: there is none. */
@@ -230,7 +236,7 @@ bool draft_keep(struct request *r, const json_t *body, struct text *back)
 {
     const char *from = json_get_string(body, FORM_FROM_FIELD), *form = json_get_string(body, FORM_TOKEN_FIELD);
     const char *page = form_from_page(body), *named = named_at(page);
-    json_t *typed = from != NULL && from[0] != '-' ? typed_of(body) : NULL;
+    json_t *typed = from != NULL && !is_nobody(from, strcspn(from, " ")) ? typed_of(body) : NULL;
     int number = typed != NULL ? keep(r, from, form != NULL ? form : "", typed) : 0;
     if (number == 0)
         text_adds(back, page);

@@ -12,6 +12,7 @@
 
 #include "client-api/oauth/sso.h"
 #include "client-api/pages/cookies.h"
+#include "client-api/pages/draft.h"
 #include "client-api/pages/escape.h"
 #include "client-api/pages/form_token.h"
 #include "client-api/pages/language.h"
@@ -21,6 +22,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/http/form.h"
+#include "homeserver/http/reply.h"
 #include "homeserver/http/server.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -200,6 +202,36 @@ static void a_form_holds_for_its_time_page_and_session(void **state)
     }
 }
 
+/* Whose a form is stands in it as a code: one may begin with a dash, which alone is nobody's. */
+static void a_form_is_whose_it_was_shown_to(void **state)
+{
+    static const unsigned char SEED[SEED_BYTES] = {1};
+    struct signing_key key;
+    struct config config = {0};
+    struct server server = {.key = &key, .config = &config};
+    int dashes = 0;
+    signing_key_from_seed(&key, "1", SEED);
+    for (user_no user = 0; user < 1000; ++user) {
+        struct request r = {.server = &server, .path = (char *)"/parta/account", .identity.user = user};
+        struct text field = TEXT_INIT, back = TEXT_INIT;
+        form_from_add(&field, &r, "/parta/account");
+        const char *value = strstr(field.data, "value=\"") + strlen("value=\"");
+        json_t *body = json_pack("{s:o, s:s}", FORM_FROM_FIELD, json_stringn(value, strcspn(value, "\"")), "contact",
+                                 "anna@school.example");
+        dashes += user != 0 && value[0] == '-';
+        assert_true(form_from_them(&r, body));
+        r.identity.user = user + 1;
+        assert_true(form_from_them(&r, body) == (user == 0));
+        r.identity.user = 0;
+        assert_true(draft_keep(&r, body, &back) == (user != 0));
+        json_decref(body);
+        reply_reset(&r.reply);
+        text_finish(&field);
+        text_finish(&back);
+    }
+    assert_true(dashes > 0);
+}
+
 static void forms_are_read(void **state)
 {
     static const char FORM[] = "application/x-www-form-urlencoded";
@@ -350,6 +382,7 @@ int main(void)
         cmocka_unit_test(cookies_are_read_by_their_name),
         cmocka_unit_test(forms_come_from_this_server),
         cmocka_unit_test(a_form_holds_for_its_time_page_and_session),
+        cmocka_unit_test(a_form_is_whose_it_was_shown_to),
         cmocka_unit_test(forms_are_read),
         cmocka_unit_test(languages_are_chosen),
         cmocka_unit_test(no_route_of_the_pages_forgets_anything),
