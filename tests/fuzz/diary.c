@@ -95,11 +95,12 @@ struct exchange {
     const char *txn, *body;
     size_t len;
     int answers, status;
+    bool stranger; /* whoever sends it is not the homeserver */
 };
 
 bool exchange_bears(const struct exchange *exchange, const char *token)
 {
-    return strcmp(token, HS_TOKEN) == 0;
+    return !exchange->stranger && strcmp(token, HS_TOKEN) == 0;
 }
 
 const char *exchange_rest(const struct exchange *exchange)
@@ -149,6 +150,8 @@ static int send_transaction(struct state *state, struct exchange *exchange)
     int heard = 0;
     const struct sink sink = {.hear = hear, .self = &heard};
     struct incoming *incoming = incoming_create(HS_TOKEN);
+    struct exchange stranger = {.txn = exchange->txn, .body = exchange->body, .len = exchange->len, .stranger = true};
+    must(!incoming_take(incoming, &stranger) && stranger.status == 401);
     bool waits = incoming_take(incoming, exchange);
     must(exchange->answers == !waits);
     incoming_hear_all(incoming, state, &sink);
