@@ -23,6 +23,7 @@ struct bench {
 static bool make_people(struct tx *tx, void *arg, struct error *e)
 {
     struct bench *b = arg;
+    fixture_acts(tx);
     b->service = users_insert_service(tx, "parta");
     b->teacher = users_insert(tx, "teacher", NULL, ACCOUNT_ACTIVE, false);
     b->guardian = users_insert(tx, "guardian", NULL, ACCOUNT_ACTIVE, false);
@@ -56,13 +57,22 @@ static bool keep_class(struct tx *tx, void *arg, struct error *e)
              "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES (%lld, 'class', 1, 1);"
              "INSERT INTO roster_members (room_no, user_no, power) SELECT %lld, user_no, 0 FROM enrollments",
              (long long)b->class_room, (long long)b->class_room, (long long)b->class_room);
+    fixture_acts(tx);
     return db_script(tx->db, script);
+}
+
+/* A figure of what was not done would be none. */
+static void must_run(struct bench *b, writer_job *job)
+{
+    struct error e;
+    if (!writer_run(b->f.writer, job, b, &e))
+        abort();
 }
 
 static void make_rooms(struct bench *b)
 {
     b->class_room = fixture_room(&b->f, b->service, "12", PRESET_PUBLIC_CHAT, NULL);
-    writer_run(b->f.writer, keep_class, b, &(struct error){0});
+    must_run(b, keep_class);
     fixture_member(&b->f, b->class_room, ACT_JOIN, b->service, b->teacher, NULL);
     for (int i = 0; i < PUPILS; ++i)
         fixture_member(&b->f, b->class_room, ACT_JOIN, b->service, b->first + i, NULL);
@@ -116,12 +126,11 @@ static bool measure(struct tx *tx, void *arg, struct error *e)
 
 json_t *bench_gate(void)
 {
-    struct error e;
     struct bench b = {0};
     fixture_start_school(&b.f);
-    writer_run(b.f.writer, make_people, &b, &e);
+    must_run(&b, make_people);
     make_rooms(&b);
-    writer_run(b.f.writer, measure, &b, &e);
+    must_run(&b, measure);
     fixture_stop(&b.f);
     return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "class_us", b.class_us, "chat_us", b.chat_us, "append_us",
                      b.append_us, "percent_of_append", 100 * b.class_us / b.append_us, "chat_after_a_join_us",

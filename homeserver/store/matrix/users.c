@@ -35,7 +35,8 @@ static const struct statement TEXTS[N] = {
     [NUMBER] = "SELECT user_no FROM users WHERE localpart = $1",
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
-    [MEMBER] = "SELECT state_key FROM room_state WHERE type = 'm.room.member' ORDER BY room_no, state_key LIMIT 1",
+    [MEMBER] =
+        "SELECT state_key FROM room_state WHERE type = 'm.room.member' ORDER BY room_no, type, state_key LIMIT 1",
     [INSERT] = {"INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no",
                 EPOCH_PEOPLE, GUARDED},
